@@ -1,0 +1,1 @@
+"""A task queue for Python: processes times threads, coordinated by a store you already run."""

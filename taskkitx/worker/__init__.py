@@ -1,0 +1,1 @@
+"""One worker: claims for all its groups, runs tasks in a thread pool per group, writes outcomes."""
