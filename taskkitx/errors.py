@@ -1,24 +1,24 @@
 """The whole exception tree. Outcomes are plain facts, faults end in Error; an engine signal derives from BaseException.
 
-    TaskkitxError
-    ├── ConfigurationError          the program or its settings must change
-    │   ├── SchemaMismatch          the store's schema is not this version's
-    │   └── InvalidSchedule
-    ├── InvalidTask                 refused before anything was written
-    │   └── EncodeError
-    ├── DecodeError
-    ├── StoreError                  the store did not do it
-    │   ├── StoreUnavailable        ... and may later: unreachable, full, read-only
-    │   └── StoreRefused            ... and never will: this data, this version
-    ├── NoResult                    (LookupError) the task has not finished
-    ├── NotFound                    no such task
-    ├── Failed                      the task failed
-    │   ├── TaskDiscarded
-    │   ├── TaskCancelled
-    │   └── TaskExpired
-    ├── ResultGetTimedOut           (TimeoutError)
-    ├── ResultGetPrevented          waiting for a result inside a handler
-    └── DiscardTask                 raised by handlers
+TaskkitxError
+├── ConfigurationError          the program or its settings must change
+│   ├── SchemaMismatch          the store's schema is not this version's
+│   └── InvalidSchedule
+├── InvalidTask                 refused before anything was written
+│   └── EncodeError
+├── DecodeError
+├── StoreError                  the store did not do it
+│   ├── StoreUnavailable        ... and may later: unreachable, full, read-only
+│   └── StoreRefused            ... and never will: this data, this version
+├── NoResult                    (LookupError) the task has not finished
+├── NotFound                    no such task
+├── Failed                      the task failed
+│   ├── TaskDiscarded
+│   ├── TaskCancelled
+│   └── TaskExpired
+├── ResultGetTimedOut           (TimeoutError)
+├── ResultGetPrevented          waiting for a result inside a handler
+└── DiscardTask                 raised by handlers
 """
 
 from typing import Any
