@@ -25,6 +25,7 @@ import redis
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
+NOT_READY = (psycopg.OperationalError, pymysql.OperationalError, redis.RedisError)
 
 
 class ServerAbsent(Exception):
@@ -88,19 +89,22 @@ class PrivateServer(ABC):
         if self.running:
             return
         give_up = time.monotonic() + START_TIMEOUT
-        while True:
-            # after a kill, the first tries may meet what is left of the process before
-            if not self.running:
-                self.process = self._spawn(self.command())
-            try:
-                return self.ping()
-            except Exception as error:
-                if time.monotonic() > give_up:
-                    self.kill()
-                    raise RuntimeError(
-                        f"{self.command()[0]} did not start:\n{self.log()}"
-                    ) from error
+        while (trouble := self._try_to_start()) is not None:
+            if time.monotonic() > give_up:
+                self.kill()
+                program = self.command()[0]
+                raise RuntimeError(f"{program} did not start:\n{self.log()}") from trouble
             time.sleep(0.02)
+
+    def _try_to_start(self) -> Exception | None:
+        """Run it unless it runs, and ask it; after a kill, the first tries may meet what is left of before."""
+        if not self.running:
+            self.process = self._spawn(self.command())
+        try:
+            self.ping()
+        except NOT_READY as error:
+            return error
+        return None
 
     def stop(self) -> None:
         """End it in good order; clients are cut off."""
