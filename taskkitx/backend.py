@@ -296,8 +296,8 @@ class Backend(Protocol):
         10 s * 2**(crashes - 1). `suspects` (by task id): become solo, `loss` set, nothing charged. `lost`: the worker
         vanished with its host and so did every other task: lost + 1, `loss` and history (lost) written, due after a
         random part of 10 s * 2**(lost - 1), solo from the second time on. Without `lost`, every other task is queued
-        at once, nothing charged. `worker_id` becomes None. When no running task is left, the worker is forgotten in
-        the same transaction.
+        at once, nothing charged, `loss` kept. Where no back-off is named, `due` is kept. `worker_id` becomes None.
+        When no running task is left, the worker is forgotten in the same transaction.
         """
         ...
 
