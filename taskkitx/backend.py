@@ -223,7 +223,9 @@ class Backend(Protocol):
         """
         ...
 
-    def claim_parked(self, worker_id: str, group: str, names: Collection[str], limit: int) -> list[Task]:
+    def claim_parked(
+        self, worker_id: str, group: str, names: Collection[str], limit: int
+    ) -> list[Task]:
         """Take up to `limit` PARKED tasks, whose name is among `names`, of a group unless paused, in the same order."""
         ...
 
