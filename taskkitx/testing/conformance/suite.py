@@ -1,9 +1,17 @@
 """All areas of the suite in one class."""
 
 from taskkitx.testing.conformance.claim import ClaimConformance
+from taskkitx.testing.conformance.commands import (
+    CancelConformance,
+    ProgressConformance,
+    RetryConformance,
+)
 from taskkitx.testing.conformance.fencing import FencingConformance
+from taskkitx.testing.conformance.leases import LeaseConformance
 from taskkitx.testing.conformance.outcomes import OutcomeConformance
 from taskkitx.testing.conformance.put import PutConformance
+from taskkitx.testing.conformance.restore import RestoreConformance
+from taskkitx.testing.conformance.returned import ReturnConformance
 from taskkitx.testing.conformance.unique import UniqueConformance
 
 
@@ -13,5 +21,11 @@ class BackendConformance(
     ClaimConformance,
     OutcomeConformance,
     FencingConformance,
+    ReturnConformance,
+    LeaseConformance,
+    RestoreConformance,
+    CancelConformance,
+    RetryConformance,
+    ProgressConformance,
 ):
     """Everything the port promises. Inherit it in a class whose name begins with Test."""
