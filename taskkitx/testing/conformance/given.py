@@ -53,10 +53,12 @@ def claim_all(backend: Backend, worker_id: str = WORKER, group: str = "g") -> li
     return backend.claim(worker_id, {group: 100_000})
 
 
-def put_and_claim(backend: Backend, worker_id: str = WORKER, **options: Any) -> Task:
-    """A task this worker runs."""
-    put_one(backend, **options)
-    return claim_one(backend, worker_id)
+def put_and_claim(
+    backend: Backend, worker_id: str = WORKER, group: str = "g", **options: Any
+) -> Task:
+    """A task this worker runs; nothing else may wait in its group."""
+    put_one(backend, group, **options)
+    return claim_one(backend, worker_id, group)
 
 
 def put_and_finish(backend: Backend, **options: Any) -> Task:
