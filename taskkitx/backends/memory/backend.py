@@ -87,11 +87,7 @@ class MemoryBackend:
         self, worker_id: str, outcomes: Sequence[Outcome], wanted: Mapping[str, int]
     ) -> Exchanged:
         with self._verb() as (store, now):
-            accepted = {
-                outcome.task.id
-                for outcome in outcomes
-                if cycle.write_outcome(store, worker_id, outcome, now)
-            }
+            accepted = cycle.write_outcomes(store, worker_id, outcomes, now)
             claims: list[Task] = []
             for group, limit in wanted.items():
                 if limit > 0:

@@ -1,7 +1,7 @@
 """The worker's cycle on a memory store: fencing, outcomes, promotion, claims. Called with the store's lock held."""
 
 import heapq
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from taskkitx.backends.memory import row as rows
 from taskkitx.backends.memory.row import Row
@@ -18,17 +18,31 @@ def owned_row(store: MemoryStore, worker_id: str, claim: Task) -> Row | None:
     return row if _last_claim_is(row, worker_id, claim) else None
 
 
-def write_outcome(store: MemoryStore, worker_id: str, outcome: Outcome, now: float) -> bool:
-    """Write an outcome whose fence holds; whether it is written, now or by an earlier call."""
-    row = owned_row(store, worker_id, outcome.task)
-    if row is None:
-        # Whoever takes a claim back or claims anew changes the worker or the attempt. So if both are as they were
-        # and the task does not run, this attempt's own outcome ended it and only the reply was lost.
-        known = store.tasks.get(outcome.task.id)
-        return known is not None and _last_claim_is(known, worker_id, outcome.task)
-    store.save([rows.finished(row, outcome, now)], now)
-    store.put(outcome.then, now)
-    return True
+def write_outcomes(
+    store: MemoryStore, worker_id: str, outcomes: Sequence[Outcome], now: float
+) -> set[str]:
+    """Write the outcomes whose fences hold, then put what follows them; the ids that are written, now or before."""
+    accepted: set[str] = set()
+    followers: list[Task] = []
+    for outcome in outcomes:
+        row = owned_row(store, worker_id, outcome.task)
+        if row is not None:
+            store.save([rows.finished(row, outcome, now)], now)
+            followers += outcome.then
+        if row is not None or _was_written(store, worker_id, outcome.task):
+            accepted.add(outcome.task.id)
+    store.put(followers, now)
+    return accepted
+
+
+def _was_written(store: MemoryStore, worker_id: str, claim: Task) -> bool:
+    """Whether an outcome of this very claim was written by an earlier call, whose reply may have been lost.
+
+    Taking a claim back or claiming anew changes worker or attempt. So if both are as they were and the task does not
+    run, its own outcome has ended the attempt.
+    """
+    row = store.tasks.get(claim.id)
+    return row is not None and _last_claim_is(row, worker_id, claim)
 
 
 def _last_claim_is(row: Row, worker_id: str, claim: Task) -> bool:

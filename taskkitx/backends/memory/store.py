@@ -67,7 +67,7 @@ class MemoryStore:
             return
         if not rows.binds(row, now):
             self._free_key(row)
-        elif self._holder(key, now) is None:
+        elif row.waits and self._holder(key, now) is None:
             self.keys[key] = row.task.id
 
     def _free_key(self, row: Row) -> None:

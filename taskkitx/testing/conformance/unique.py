@@ -191,6 +191,15 @@ class UniqueConformance(Ground):
         assert set(accepted) == {running.id}
         assert backend.get_many([follower.id, standing.id]).keys() == {standing.id}
 
+    @pytest.mark.parametrize("until", [QUEUED, DONE])
+    def test_a_retried_task_takes_its_key_again(self, backend: Backend, until: UniqueUntil) -> None:
+        first = put_and_finish(backend, **_unique(until))
+        backend.retry([first.id])
+
+        answer = _put_another(backend)
+
+        assert answer == first.id
+
     def test_a_retried_task_may_meet_its_key_taken(self, backend: Backend) -> None:
         first = put_and_finish(backend, **_unique(DONE))
         second = put_one(backend, **_unique(DONE))
