@@ -208,7 +208,9 @@ class Backend(Protocol):
         """
         ...
 
-    def claim_parked(self, worker_id: str, group: str, names: Collection[str], limit: int) -> list[Task]:
+    def claim_parked(
+        self, worker_id: str, group: str, names: Collection[str], limit: int
+    ) -> list[Task]:
         """Take up to `limit` PARKED tasks of a group whose name is among `names`."""
         ...
 
