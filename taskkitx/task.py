@@ -80,7 +80,7 @@ class Task:
     attempt: int = 0
     """+1 at every claim, never reset."""
     worker_id: str | None = None
-    """Who claimed it last."""
+    """Who claimed it last; None again when the claim was given or taken back."""
     began: float | None = None
     """When the current or last attempt was claimed, by the store's clock."""
     crashes: int = 0
