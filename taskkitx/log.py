@@ -153,6 +153,7 @@ store_back = Event("info", "store_back", "{service} reaches the store again")
 service_failed = Event(
     "error", "service_failed", "{service} failed and is tried again: {error}", ("service", "error")
 )
+keeper_died = Event("error", "keeper_died", "keeper {pid} {how} and is replaced", ())
 supervisor_lost = Event(
     "warning", "supervisor_lost", "the supervisor is gone: the keeper waits for {workers} workers"
 )

@@ -84,6 +84,11 @@ def share_memory() -> None:
     gc.freeze()
 
 
+def unshare_memory() -> None:
+    """Let the collector look at everything again: there will be no more children."""
+    gc.unfreeze()
+
+
 def other_threads() -> list[str]:
     """The names of live Python threads besides the caller's: what they hold at a fork stays held in the child."""
     me = threading.current_thread()

@@ -7,7 +7,7 @@ from taskkitx.errors import ConfigurationError, InvalidTask
 from taskkitx.ids import check_group
 from taskkitx.worker.slots import MAX_THREADS
 
-MAX_PROCESSES = 256
+MAX_PROCESSES = 128
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,15 +30,30 @@ def nothing(_: int, __: FrameType | None) -> None:
     """A Python-level handler: the wakeup descriptor has told already."""
 
 
+class Pipe:
+    """Two descriptors that never block."""
+
+    def __init__(self) -> None:
+        """Open it."""
+        self.read, self.write = os.pipe()
+        os.set_blocking(self.read, False)
+        os.set_blocking(self.write, False)
+
+    def close(self) -> None:
+        """Close both ends in this process."""
+        os.close(self.read)
+        os.close(self.write)
+
+
 class Inbox:
     """Signals of this process as bytes in a pipe. Coalesced or dropped bytes lose nothing as long as the reader looks
     at the state of the world after every wake-up."""
 
     def __init__(self) -> None:
         """Take over the signals of a supervisor, in the main thread; `close` gives them back."""
-        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.pipe = Pipe()
         self._before = {number: signal.getsignal(number) for number in (*SUPERVISED, *IGNORED)}
-        self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._wakeup_before = signal.set_wakeup_fd(self.pipe.write, warn_on_full_buffer=False)
         for number in SUPERVISED:
             signal.signal(number, nothing)
         for number in IGNORED:
@@ -46,12 +61,12 @@ class Inbox:
 
     def fileno(self) -> int:
         """What to watch for readability."""
-        return self._read
+        return self.pipe.read
 
     def read(self) -> list[signal.Signals]:
         """The signals since the last call, in order."""
         try:
-            numbers = os.read(self._read, 65536)
+            numbers = os.read(self.pipe.read, 65536)
         except BlockingIOError:
             return []
         return [signal.Signals(number) for number in numbers if number in SUPERVISED]
@@ -62,12 +77,7 @@ class Inbox:
         for number, handler in self._before.items():
             if handler is not None:  # None: installed by C code, which cannot be put back
                 signal.signal(number, handler)
-        self.forget()
-
-    def forget(self) -> None:
-        """Close the pipe alone: what a forked child does with its copy."""
-        os.close(self._read)
-        os.close(self._write)
+        self.pipe.close()
 
 
 @contextlib.contextmanager

@@ -13,13 +13,16 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 
 from taskkitx import clock
+from taskkitx.supervisor.crash import CrashFile
 from taskkitx.task import Task
+from taskkitx.wakeup import Bell
 from taskkitx.worker.slots import MAX_THREADS
 
 HEADER_SIZE = 4096
 SLOT_SIZE = 512
 REGION_SIZE = HEADER_SIZE + MAX_THREADS * SLOT_SIZE
 _TEXT_SIZE = 200
+_BEAT = struct.Struct("d")
 _SLOT = struct.Struct(f"BBBxIQdd{_TEXT_SIZE}s{_TEXT_SIZE}s")
 
 
@@ -90,10 +93,9 @@ class Region:
     solo = _Field[int]("Q", 16)
     rss = _Field[int]("Q", 24)
     draining = _Field[int]("Q", 32)
+    pid_started = _Field[float]("d", 48)
     # Written by the worker:
     threads = _Field[int]("Q", 40)
-    pid_started = _Field[float]("d", 48)
-    booted = _Field[float]("d", 56)
     registered = _Field[int]("Q", 64)
     beat = _Field[float]("d", 72)
     idle = _Field[int]("Q", 80)
@@ -105,10 +107,12 @@ class Region:
     _worker_id_offset = 128
 
     def __init__(self, buffer: mmap.mmap, index: int) -> None:
-        """The region number `index` of the table in `buffer`."""
+        """The region number `index` of the table in `buffer`, with what its worker and the keeper share besides."""
         self.buffer = buffer
         self.index = index
         self.start = index * REGION_SIZE
+        self.bell = Bell()
+        self.crash = CrashFile()
 
     def occupy(self, worker_id: str, *, solo: bool) -> None:
         """Wipe the region for a new worker, which is about to be forked."""
@@ -118,6 +122,8 @@ class Region:
         offset = self.start + self._worker_id_offset
         self.buffer[offset : offset + 64] = encoded
         self.solo = int(solo)
+        self.bell.clear()
+        self.crash.wipe()
         self.state = RegionState.ALIVE
 
     @property
@@ -125,6 +131,13 @@ class Region:
         """Whose region this is."""
         offset = self.start + self._worker_id_offset
         return self.buffer[offset : offset + 64].rstrip(b"\0").decode()
+
+    def stamp_exit(self) -> None:
+        """In the worker: the calling thread is about to end the process."""
+        ident = threading.get_ident()
+        for running in self._running():
+            if running.ident == ident:
+                self.exit_thread = running.thread + 1
 
     def running(self) -> list[RunningTask]:
         """What the threads run now, or ran when their process died."""
@@ -157,11 +170,8 @@ class SlotTable:
 
     def __init__(self, regions: int) -> None:
         """Room for that many workers, alive or not restored yet. Memory is used only where it is written."""
-        self._buffer = mmap.mmap(-1, regions * REGION_SIZE + HEADER_SIZE)
+        self._buffer = mmap.mmap(-1, regions * REGION_SIZE + 8)
         self.regions = [Region(self._buffer, index) for index in range(regions)]
-        self._keeper = Region.__new__(Region)
-        self._keeper.buffer, self._keeper.index = self._buffer, regions
-        self._keeper.start = regions * REGION_SIZE
 
     def free(self) -> Region | None:
         """A region nobody uses."""
@@ -174,11 +184,18 @@ class SlotTable:
     @property
     def keeper_beat(self) -> float:
         """Monotonic seconds at which the keeper last said that it goes on."""
-        return self._keeper.beat
+        moment: float = _BEAT.unpack_from(self._buffer, len(self._buffer) - 8)[0]
+        return moment
 
     @keeper_beat.setter
     def keeper_beat(self, moment: float) -> None:
-        self._keeper.beat = moment
+        _BEAT.pack_into(self._buffer, len(self._buffer) - 8, moment)
+
+    def close(self) -> None:
+        """Give bells and crash files back; the memory goes with its last process."""
+        for region in self.regions:
+            region.bell.close()
+            region.crash.close()
 
 
 class SharedSlots:
@@ -233,13 +250,6 @@ class SharedSlots:
     def lease_renewed(self) -> float:
         """Boot-clock seconds at which the last successful renewal was requested."""
         return self._region.renewed
-
-    def stamp_exit(self) -> None:
-        """The calling thread is about to end the process."""
-        ident = threading.get_ident()
-        for running in self._region.running():
-            if running.ident == ident:
-                self._region.exit_thread = running.thread + 1
 
 
 def _cut(text: str) -> bytes:
