@@ -58,7 +58,9 @@ supervisor_broken = Event(
 boot_refused = Event("error", "boot_refused", "cannot start: {reason}")
 stop_requested = Event("info", "stop_requested", "{signal}: {meaning}")
 signal_refused = Event("warning", "signal_refused", "{signal} changes nothing: {reason}")
-processes_changed = Event("info", "processes_changed", "{signal}: {processes} worker processes from now on")
+processes_changed = Event(
+    "info", "processes_changed", "{signal}: {processes} worker processes from now on"
+)
 threads_at_fork = Event(
     "warning",
     "threads_at_fork",
@@ -86,7 +88,9 @@ clock_gap = Event(
 # Children
 
 worker_started = Event("info", "worker_started", "{role} {pid} started ({worker_id})")
-worker_ready = Event("info", "worker_ready", "{role} {pid} is ready after {seconds:.2f} s: {groups}")
+worker_ready = Event(
+    "info", "worker_ready", "{role} {pid} is ready after {seconds:.2f} s: {groups}"
+)
 worker_waiting = Event(
     "warning", "worker_waiting", "{role} {pid} waits for the store: {reason}", ("role",)
 )
@@ -95,7 +99,9 @@ worker_boot_failed = Event(
 )
 worker_died = Event("warning", "worker_died", "{role} {pid} {how} while it ran {running} tasks")
 worker_ended = Event("info", "worker_ended", "{role} {pid} ended: {reason}")
-worker_silent = Event("warning", "worker_silent", "{role} {pid} has been silent for {seconds:.0f} s", ("pid",))
+worker_silent = Event(
+    "warning", "worker_silent", "{role} {pid} has been silent for {seconds:.0f} s", ("pid",)
+)
 worker_hung = Event(
     "error",
     "worker_hung",
@@ -109,7 +115,10 @@ worker_condemned = Event(
 )
 worker_drains = Event("info", "worker_drains", "{role} {pid} drains: {reason}")
 respawn_delayed = Event(
-    "warning", "respawn_delayed", "{deaths} workers in a row died before they were ready; next try in {delay:.1f} s", ()
+    "warning",
+    "respawn_delayed",
+    "{deaths} workers in a row died before they were ready; next try in {delay:.1f} s",
+    (),
 )
 stacks_dumped = Event("error", "stacks_dumped", "stacks of {role} {pid}:\n{trace}")
 recycle = Event("info", "recycle", "{role} {pid} is recycled: {reason}")
@@ -162,7 +171,9 @@ supervisor_lost = Event(
 
 state_dump = Event("info", "state_dump", "state: {state}")
 unexpected = Event("error", "unexpected", "{where}: {error}")
-lines_dropped = Event("warning", "lines_dropped", "{count} log lines were dropped: nobody read them")
+lines_dropped = Event(
+    "warning", "lines_dropped", "{count} log lines were dropped: nobody read them"
+)
 
 
 def configure(*, format: str = "text", level: str = "info", descriptor: int | None = None) -> None:  # noqa: A002  # the setting's own name
@@ -273,7 +284,9 @@ def _as_json(event: Event, fields: dict[str, object], text: str, moment: datetim
         "pid": os.getpid(),
         "text": text,
     }
-    encoded = json.dumps(line | {f"{k}_" if k in line else k: v for k, v in fields.items()}, default=str)
+    encoded = json.dumps(
+        line | {f"{k}_" if k in line else k: v for k, v in fields.items()}, default=str
+    )
     if len(encoded) >= MAX_LINE:  # shorten what is long and stay valid JSON
         line["text"] = text[: MAX_LINE // 16]
         shortened = {k: str(v)[:60] for k, v in list(fields.items())[:10] if k not in line}

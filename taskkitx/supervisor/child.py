@@ -247,6 +247,7 @@ def _trace(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<frozen", sys.prefix + "/lib/python")) or "site-packages" in frame.filename
+        if not frame.filename.startswith(("<frozen", sys.prefix + "/lib/python"))
+        or "site-packages" in frame.filename
     ]
     return "".join(traceback.format_list(frames)).rstrip()

@@ -36,7 +36,9 @@ class Ringer:
             if not self._rung:
                 return float("inf")
             last = self._regions[self._rung[-1]]
-            if last.beat >= self._rung_at + _LOOK_AFTER / 3 and (last.idle or not self._ring_next()):
+            if last.beat >= self._rung_at + _LOOK_AFTER / 3 and (
+                last.idle or not self._ring_next()
+            ):
                 self._rung = []  # it has idle threads left: nothing more to do
             elif clock.monotonic() - self._rung_at > _GIVE_UP_AFTER:
                 self._rung = []

@@ -49,7 +49,14 @@ class KeeperPost:
 
 def run_keeper(post: KeeperPost) -> int:
     """Keep until the supervisor says stop, or is gone together with its workers; returns the exit code."""
-    ignored = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+    ignored = (
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    )
     signals.become_child(dict.fromkeys(ignored, signal.SIG_IGN))
     fork.prefer_for_oom(100)
     processes.set_title("keeper", post.plan.instance)
@@ -213,9 +220,7 @@ class Keeper:
             self._looking.due = 0.0
         if self._orphaned_at is not None:
             dead.region.state = RegionState.FREE
-        self.post.channel.send(
-            kind="restored", region=dead.region.index, worker_id=dead.worker_id
-        )
+        self.post.channel.send(kind="restored", region=dead.region.index, worker_id=dead.worker_id)
 
     def _renew(self) -> float:
         settings = self.post.settings
@@ -242,9 +247,7 @@ class Keeper:
 
     def _look_for_solo(self) -> float:
         """Tell the supervisor whether suspects wait for the solo lane, its own or those of another host."""
-        waiting = self.backend.list_tasks(
-            TaskFilter(states=frozenset({TaskState.SOLO})), limit=1
-        )
+        waiting = self.backend.list_tasks(TaskFilter(states=frozenset({TaskState.SOLO})), limit=1)
         if self._solo != bool(waiting):
             self._solo = bool(waiting)
             self.post.channel.send(kind="solo", waiting=self._solo)

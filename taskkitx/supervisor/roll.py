@@ -15,9 +15,7 @@ class Replacements:
     spawn: Callable[[], WorkerChild | None]
     wait_for_old: float
     """Seconds an old worker may drain before the next one's turn comes; it may go on draining."""
-    _queue: deque[tuple[WorkerChild, str]] = field(
-        default_factory=deque[tuple[WorkerChild, str]]
-    )
+    _queue: deque[tuple[WorkerChild, str]] = field(default_factory=deque[tuple[WorkerChild, str]])
     _old: WorkerChild | None = None
     _new: WorkerChild | None = None
     _why: str = ""

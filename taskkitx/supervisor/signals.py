@@ -90,7 +90,9 @@ def blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def become_child(handlers: dict[signal.Signals, Callable[[int, FrameType | None], object] | int]) -> None:
+def become_child(
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], object] | int],
+) -> None:
     """In a freshly forked child, signals still blocked: forget the parent's handlers, install these, then unblock."""
     signal.set_wakeup_fd(-1)
     for number in (*SUPERVISED, *IGNORED, signal.SIGALRM, signal.SIGABRT):

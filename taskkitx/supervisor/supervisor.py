@@ -480,7 +480,9 @@ class Supervisor:
         states = [worker.state for worker in self.crew]
         parts = [f"{states.count(state)} {state}" for state in ChildState if state in states]
         running = sum(len(worker.region.running()) for worker in self.crew)
-        return f"{self.processes} wanted: {', '.join(parts) or 'no workers'}; {running} tasks running"
+        return (
+            f"{self.processes} wanted: {', '.join(parts) or 'no workers'}; {running} tasks running"
+        )
 
     def describe(self) -> dict[str, object]:
         """The state of the tree, for people and probes."""

@@ -96,14 +96,18 @@ def import_app(path: str) -> Any:
     try:
         app: Any = importlib.import_module(module_name)
     except Exception as error:
-        raise ConfigurationError(f"cannot import the app {path!r}: {log.one_line(error)}") from error
+        raise ConfigurationError(
+            f"cannot import the app {path!r}: {log.one_line(error)}"
+        ) from error
     except SystemExit as error:
         raise ConfigurationError(
             f"cannot import the app {path!r}: it ends the process (SystemExit: {error.code})"
         ) from error
     for attribute in attributes.split("."):
         if not hasattr(app, attribute):
-            raise ConfigurationError(f"the app {path!r} does not exist: no {attribute!r} in {app!r}")
+            raise ConfigurationError(
+                f"the app {path!r} does not exist: no {attribute!r} in {app!r}"
+            )
         app = getattr(app, attribute)
     for needed in ("backend", "bridge", "handler"):
         if not hasattr(app, needed):

@@ -15,7 +15,15 @@ from taskkitx.supervisor.slots import RunningTask
 _CURRENT_THREAD = re.compile(r"^Current thread (0x[0-9a-fA-F]+)", re.MULTILINE)
 _FATAL = "Fatal Python error"
 _FATAL_SIGNALS = frozenset(
-    {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGSYS, signal.SIGTRAP}
+    {
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGABRT,
+        signal.SIGSYS,
+        signal.SIGTRAP,
+    }
 )
 
 
@@ -60,7 +68,11 @@ def judge(death: Death, running: Sequence[RunningTask], crash_text: str = "") ->
 
     `running`: the dead worker's slots. `crash_text`: what faulthandler wrote.
     """
-    overdue = {task.task_id: Lost(f"exceeded its timeout of {task.timeout:g} s") for task in running if task.condemned}
+    overdue = {
+        task.task_id: Lost(f"exceeded its timeout of {task.timeout:g} s")
+        for task in running
+        if task.condemned
+    }
     if death.deliberate or len(overdue) == len(running):
         return Verdict(charged=overdue)
     others = [task for task in running if not task.condemned]
