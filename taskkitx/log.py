@@ -80,6 +80,11 @@ no_free_region = Event(
     "no place left in the slot table: {waiting} dead workers wait for the store to take their tasks back",
     (),
 )
+no_control_socket = Event(
+    "warning",
+    "no_control_socket",
+    "cannot bind {path}: {error}; health checks of this supervisor will fail",
+)
 orphan_reaped = Event("debug", "orphan_reaped", "reaped the orphan {pid} ({how})")
 clock_gap = Event(
     "warning", "clock_gap", "the supervisor was stopped for {seconds:.0f} s; deadlines are moved"
@@ -176,7 +181,7 @@ lines_dropped = Event(
 )
 
 
-def configure(*, format: str = "text", level: str = "info", descriptor: int | None = None) -> None:  # noqa: A002  # the setting's own name
+def configure(*, format: str = "text", level: str = "info", descriptor: int | None = None) -> None:  # the setting's own name
     """From now on write lines of at least `level` in this format to `descriptor` (default: standard error)."""
     _journal.configure(format, level, descriptor)
 
@@ -204,7 +209,7 @@ class _Journal:
     )
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def configure(self, format: str, level: str, descriptor: int | None) -> None:  # noqa: A002
+    def configure(self, format: str, level: str, descriptor: int | None) -> None:
         with self.lock:
             self.json = format == "json"
             self.threshold = [*LEVELS, level].index(level)

@@ -10,6 +10,7 @@ from typing import Protocol
 from taskkitx import clock
 from taskkitx.supervisor import fork
 from taskkitx.supervisor.channel import Channel
+from taskkitx.supervisor.recycle import Growth
 from taskkitx.supervisor.slots import Region
 from taskkitx.supervisor.verdict import Death
 
@@ -66,6 +67,9 @@ class WorkerChild(Child):
     """Why its supervisor asked it to end; empty: it did not."""
     hung: float = 0.0
     warned: bool = False
+    waiting: str = ""
+    """Why it cannot boot yet: the store is away."""
+    growth: Growth = field(default_factory=Growth)
     jitter: float = 0.0
     """Between -1 and 1: how far this worker's limits differ from its siblings', so that they do not end together."""
 

@@ -15,6 +15,7 @@ from taskkitx.supervisor.children import NEVER, ChildState, Nursery, WorkerChild
 from taskkitx.supervisor.plan import Plan
 from taskkitx.supervisor.slots import RegionState, SlotTable
 from taskkitx.supervisor.target import Target
+from taskkitx.supervisor.verdict import Death
 from taskkitx.supervisor.watch import act, find, look
 
 
@@ -43,6 +44,19 @@ class Crew:
     def ready(self) -> list[WorkerChild]:
         """Those that work."""
         return [worker for worker in self if worker.state is ChildState.READY]
+
+    def working(self) -> list[WorkerChild]:
+        """Those that run tasks or would: not those that boot, unless the store keeps them from it."""
+        return [w for w in self if w.was_ready or w.waiting]
+
+    @property
+    def trouble(self) -> str:
+        """What keeps workers from booting; empty when nothing does."""
+        waiting = next((f"waits for the store: {w.waiting}" for w in self if w.waiting), "")
+        failing = (
+            f"{self.backoff.deaths} workers in a row died at boot" if self.backoff.deaths else ""
+        )
+        return waiting or failing
 
     @property
     def solo_lane(self) -> WorkerChild | None:
@@ -103,7 +117,7 @@ class Crew:
     def is_ready(self, worker: WorkerChild) -> None:
         """It has said so."""
         if worker.state is ChildState.BOOTING:
-            worker.state, worker.deadline = ChildState.READY, NEVER
+            worker.state, worker.deadline, worker.waiting = ChildState.READY, NEVER, ""
         worker.was_ready = True
         self.backoff.succeeded()
 
@@ -114,9 +128,33 @@ class Crew:
             if finding is not None:
                 act(worker, finding, self.settings, now)
 
-    def bury(self, worker: WorkerChild) -> None:
+    def forgive(self, gap: float, now: float) -> None:
+        """Everybody was stopped for that long: deadlines move, silence begins now."""
+        for worker in self.workers.values():
+            worker.deadline += gap
+            worker.region.beat = now
+
+    def evict(self, worker_id: str) -> None:
+        """The store has given this worker's tasks to others: its identity is spent."""
+        for worker in self.workers.values():
+            if worker.worker_id == worker_id and worker.serving:
+                log.lease_lost(worker_id=worker_id)
+                worker.drain("its lease was lost")
+
+    def boot_failed(self) -> None:
+        """A worker died before it was ready: the next one waits longer."""
+        delay = self.backoff.failed(clock.monotonic())
+        log.respawn_delayed(deaths=self.backoff.deaths, delay=delay)
+
+    def bury(self, worker: WorkerChild, death: Death) -> None:
         """It has been reaped."""
+        who = {"role": worker.role, "pid": worker.pid}
         del self.workers[worker.pid]
         self.nursery.bury(worker.channel)
         worker.region.state = RegionState.DEAD
-        worker.region.idle = 0
+        if worker.hung:
+            log.stacks_dumped(**who, trace=worker.region.crash.read())
+        if worker.end and not death.signal and not death.exit_code:
+            log.worker_ended(**who, reason=worker.end)
+        else:
+            log.worker_died(**who, how=death.how, running=len(worker.region.running()))

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from taskkitx import clock, log
 from taskkitx.settings import Settings
 from taskkitx.supervisor.backoff import Backoff
-from taskkitx.supervisor.channel import Note
 from taskkitx.supervisor.children import Child, ChildState, Nursery
 from taskkitx.supervisor.keeper import KeeperPost, run_keeper
 from taskkitx.supervisor.plan import Plan
@@ -94,12 +93,16 @@ class Keeping:
         if self.keeper is not None:
             self.keeper.channel.send(kind="died", region=region.index, death=asdict(death))
 
-    def settled(self, note: Note) -> None:
+    def settled(self, index: int, worker_id: str) -> None:
         """The keeper has taken a dead worker's tasks back: its region can be used again."""
-        region = self.table.regions[note["region"]]
-        if region.index in self._deaths and region.worker_id == note["worker_id"]:
-            del self._deaths[region.index]
+        region = self.table.regions[index]
+        if index in self._deaths and region.worker_id == worker_id:
+            del self._deaths[index]
             region.state = RegionState.FREE
+
+    def forgive(self, now: float) -> None:
+        """Everybody was stopped: silence begins now."""
+        self.table.keeper_beat = now
 
     def is_ready(self) -> None:
         """The keeper has said so."""
@@ -113,8 +116,12 @@ class Keeping:
         if self.keeper is not None:
             self.keeper.channel.send(kind="stop")
 
-    def bury(self, keeper: Child) -> None:
+    def bury(self, keeper: Child, status: int) -> None:
         """It has been reaped."""
+        if not self.stopping:
+            code = os.waitstatus_to_exitcode(status)
+            how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+            log.keeper_died(pid=keeper.pid, how=how)
         if keeper.state is ChildState.BOOTING:
             self.backoff.failed(clock.monotonic())
         self.nursery.bury(keeper.channel)

@@ -1,4 +1,4 @@
-"""When a worker has served long enough, and which task makes its memory grow."""
+"""When a worker has served long enough, and which tasks make its memory grow."""
 
 from collections import Counter
 from collections.abc import Sequence

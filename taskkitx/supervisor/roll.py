@@ -21,7 +21,6 @@ class Replacements:
     _why: str = ""
     _next_at: float = 0.0
     _rolling: bool = False
-    _failed: str = ""
 
     @property
     def rolling(self) -> bool:
@@ -49,11 +48,13 @@ class Replacements:
         self._rolling = True
         log.roll_started(workers=len(self._queue), reason=why)
 
-    def recycle(self, worker: WorkerChild, why: str) -> None:
-        """Replace this one, in its turn."""
-        if worker is not self._old and all(worker is not queued for queued, _ in self._queue):
-            log.recycle(role=worker.role, pid=worker.pid, reason=why)
-            self._queue.append((worker, why))
+    def recycle(self, worker: WorkerChild, why: str) -> bool:
+        """Replace this one, in its turn; False when that was planned already."""
+        if worker is self._old or any(worker is queued for queued, _ in self._queue):
+            return False
+        log.recycle(role=worker.role, pid=worker.pid, reason=why)
+        self._queue.append((worker, why))
+        return True
 
     def failed(self, worker: WorkerChild, why: str) -> None:
         """A worker died or will die before it was ready; if it was the newcomer, the old ones stay."""
@@ -66,12 +67,6 @@ class Replacements:
         self._queue.clear()
         self._rolling = False
         self._old = self._new = None
-
-    def cancel(self) -> None:
-        """The supervisor stops."""
-        self._queue.clear()
-        self._old = self._new = None
-        self._rolling = False
 
     def tend(self, now: float) -> None:
         """Take the next step."""
