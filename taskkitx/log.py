@@ -157,6 +157,7 @@ task_charged = Event("warning", "task_charged", "task {task_id} ({task_name}) is
 workers_gone = Event(
     "warning", "workers_gone", "worker {worker_id} is gone with its host: {restored} tasks restored"
 )
+control_event = Event("info", "control_event", "{name} was asked for: groups {groups}")
 lease_lost = Event(
     "warning", "lease_lost", "worker {worker_id} lost its lease: the store no longer knows it"
 )
@@ -164,9 +165,7 @@ store_trouble = Event(
     "error", "store_trouble", "{service} cannot reach the store: {error}", ("service",)
 )
 store_back = Event("info", "store_back", "{service} reaches the store again")
-service_failed = Event(
-    "error", "service_failed", "{service} failed and is tried again: {error}", ("service", "error")
-)
+service_failed = Event("error", "service_failed", "{service} failed: {error}", ("service", "error"))
 keeper_died = Event("error", "keeper_died", "keeper {pid} {how} and is replaced", ())
 supervisor_lost = Event(
     "warning", "supervisor_lost", "the supervisor is gone: the keeper waits for {workers} workers"
@@ -181,7 +180,9 @@ lines_dropped = Event(
 )
 
 
-def configure(*, format: str = "text", level: str = "info", descriptor: int | None = None) -> None:  # the setting's own name
+def configure(
+    *, format: str = "text", level: str = "info", descriptor: int | None = None
+) -> None:  # the setting's own name
     """From now on write lines of at least `level` in this format to `descriptor` (default: standard error)."""
     _journal.configure(format, level, descriptor)
 

@@ -20,7 +20,7 @@ class Backoff:
 
     def failed(self, now: float) -> float:
         """A child died before it was ready, or could not be forked; returns the seconds until the next try."""
-        delay = min(LONGEST, FIRST * 2**self.deaths) * random.uniform(0.8, 1.2)
+        delay = min(LONGEST, FIRST * 2.0**self.deaths) * random.uniform(0.8, 1.2)
         self.deaths += 1
         self.allowed_at = now + delay
         return delay

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +34,7 @@ class ControlSocket:
         """What to watch for readability."""
         return self._socket.fileno()
 
-    def answer(self, describe: Callable[[], dict[str, object]]) -> None:
+    def answer(self, describe: Callable[[], Mapping[str, object]]) -> None:
         """Answer every question that waits."""
         while True:
             try:

@@ -1,4 +1,4 @@
-"""From a hint that work arrived to the worker that should look: one is woken, and the next only when that one is full."""
+"""From a hint that work arrived to the worker that should look: one is woken, the next only when that one is full."""
 
 import threading
 from collections.abc import Sequence
@@ -43,6 +43,12 @@ class Ringer:
             elif clock.monotonic() - self._rung_at > _GIVE_UP_AFTER:
                 self._rung = []
             return _LOOK_AFTER if self._rung else float("inf")
+
+    def ring_all(self) -> None:
+        """Everybody may have work now."""
+        for region in self._regions:
+            if region.state == RegionState.ALIVE:
+                region.bell.ring()
 
     def _ring_next(self) -> bool:
         idle = [

@@ -15,9 +15,11 @@ from typing import Any
 from taskkitx import clock, log
 from taskkitx.backend import Backend, Lost, TaskFilter
 from taskkitx.errors import StoreUnavailable
+from taskkitx.event import ControlEvent
 from taskkitx.settings import Settings
 from taskkitx.supervisor import fork, processes, signals
 from taskkitx.supervisor.channel import Channel, Note
+from taskkitx.supervisor.events import EventInbox
 from taskkitx.supervisor.hints import Ringer
 from taskkitx.supervisor.plan import Plan
 from taskkitx.supervisor.slots import Region, RegionState, SlotTable
@@ -90,7 +92,7 @@ class _Duty:
 
     def _back_off(self) -> float:
         self.failures += 1
-        return min(5.0, 0.1 * 2**self.failures) * random.uniform(0.8, 1.2)
+        return min(5.0, 0.1 * 2.0**self.failures) * random.uniform(0.8, 1.2)
 
 
 @dataclass(slots=True)
@@ -118,7 +120,8 @@ class Keeper:
     _rates: dict[str, tuple[float, int]] = field(default_factory=dict[str, tuple[float, int]])
 
     def __post_init__(self) -> None:
-        self.backend, _ = self.post.target.store(self.post.url)
+        self.backend, bridge = self.post.target.store(self.post.url)
+        self._events = EventInbox(bridge, self._bell)
         self._ringer = Ringer(self.post.table.regions, self._bell)
         self._restoring = _Duty("restore", self._restore)
         self._looking = _Duty("solo", self._look_for_solo)
@@ -148,9 +151,12 @@ class Keeper:
                 self._bell.clear()
             for note in self.post.channel.receive():
                 self._take(note)
+            for event in self._events.read():
+                self._react(event)
             self.post.channel.flush()
             if self.post.channel.closed:
                 self._outlive()
+        self._events.close()
         self.backend.close()
 
     def _beat(self) -> None:
@@ -184,6 +190,14 @@ class Keeper:
         verdict = judge(death, region.running(), region.crash.read())
         self._dead[region.index] = _Dead(region, region.worker_id, death, verdict)
         self._restoring.due = 0.0
+
+    def _react(self, event: ControlEvent) -> None:
+        """What an operator told every process of this store."""
+        log.control_event(name=event["name"], groups=event["groups"])
+        if event["name"] == "resume":
+            self._ringer.ring_all()
+        elif event["name"] == "shutdown":
+            self.post.channel.send(kind="shutdown", groups=event["groups"])
 
     # Duties
 

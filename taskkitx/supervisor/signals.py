@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import FrameType
@@ -24,6 +24,9 @@ IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGWINCH)
 
 MERGE_WITHIN = 0.5
 """Seconds within which stop signals count as one: some managers tell the group and the leader."""
+
+
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
 def nothing(_: int, __: FrameType | None) -> None:
@@ -81,7 +84,7 @@ class Inbox:
 
 
 @contextlib.contextmanager
-def blocked() -> Iterator[None]:
+def blocked() -> Generator[None]:
     """No signal is delivered inside: what is sent to a child between its fork and its own handlers must wait."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -91,13 +94,13 @@ def blocked() -> Iterator[None]:
 
 
 def become_child(
-    handlers: dict[signal.Signals, Callable[[int, FrameType | None], object] | int],
+    handlers: Mapping[signal.Signals, Handler],
 ) -> None:
     """In a freshly forked child, signals still blocked: forget the parent's handlers, install these, then unblock."""
     signal.set_wakeup_fd(-1)
     for number in (*SUPERVISED, *IGNORED, signal.SIGALRM, signal.SIGABRT):
         handler = handlers.get(number, signal.SIG_DFL)
-        signal.signal(number, handler)  # type: ignore[arg-type]  # SIG_DFL and SIG_IGN are handlers too
+        signal.signal(number, handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -4,7 +4,7 @@ its children after every wake-up, so a signal that came twice or not at all chan
 import os
 import selectors
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from taskkitx import clock, log
@@ -237,7 +237,7 @@ class Supervisor:
                 self._healthy = True
                 self.crew.is_ready(worker)
                 seconds = clock.monotonic() - worker.started
-                groups = describe_groups(self.plan.groups)
+                groups = describe_groups(self.crew.plan.groups)
                 log.worker_ready(**who, seconds=seconds, groups=groups)
             case _:  # "condemned" only wakes the loop: the slots say which task
                 pass
@@ -252,10 +252,19 @@ class Supervisor:
                 self.solo_lane.waiting = waiting
             case {"kind": "evicted", "worker_id": str(worker_id)}:
                 self.crew.evict(worker_id)
-            case {"kind": "shutdown"}:
-                self.stop.receive(signal.SIGTERM)
+            case {"kind": "shutdown", "groups": groups}:
+                self._shut_down(groups)
             case _:
                 pass
+
+    def _shut_down(self, groups: list[str] | None) -> None:
+        """An operator wants these groups, or all of them (None), served no more by anybody."""
+        left = {g: n for g, n in self.crew.plan.groups.items() if groups and g not in groups}
+        if not left:
+            self.stop.receive(signal.SIGTERM)
+        elif len(left) < len(self.crew.plan.groups):
+            self.crew.plan = replace(self.crew.plan, groups=left)
+            self.replacements.roll(self.crew.serving(), f"left are {describe_groups(left)}")
 
     def _answer(self) -> None:
         self.control.answer(partial(self.report.describe, self.processes))
@@ -290,7 +299,10 @@ class Supervisor:
 
     def _reap(self) -> None:
         for child in self._children():
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
+            except ChildProcessError:  # under kit.start, the caller's own code may have reaped it
+                pid, status = child.pid, 0
             if pid:
                 self._bury(child, status)
         if self.plan.owns_process:
