@@ -27,7 +27,7 @@ class Service:
 
 def too_long(service: Service, settings: Settings) -> str | None:
     """Why the worker should be replaced, or None."""
-    tasks = settings.max_tasks * (1 + _TASKS_JITTER * service.jitter)
+    tasks = round(settings.max_tasks * (1 + _TASKS_JITTER * service.jitter))
     if settings.max_tasks and service.finished >= max(1, tasks):
         return f"it has run {service.finished} tasks (max_tasks)"
     if settings.max_age and service.age >= settings.max_age * (1 + _AGE_JITTER * service.jitter):
