@@ -1,8 +1,8 @@
 """Every word the engine logs: one line per event, as text or JSON, each by a single write that never blocks.
 
-An event is called like a function: `log.worker_ready(pid=12, groups="default=8")`. Warnings and errors that repeat
-are collapsed: the first is written, then one line per ten seconds with a count. A log reader that has stopped
-reading costs lines, never work.
+An event is called like a function, with the fields of its text by name or in their order:
+`log.worker_ready(pid=12, groups="default=8")`. Warnings and errors that repeat are collapsed: the first is written,
+then one line per ten seconds with a count. A log reader that has stopped reading costs lines, never work.
 """
 
 import json
@@ -10,10 +10,11 @@ import os
 import select
 import socket
 import stat
+import string
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -38,9 +39,17 @@ class Event:
     alike: tuple[str, ...] | None = None
     """The fields that make two of these warnings the same trouble; None: all of them."""
 
-    def __call__(self, **fields: object) -> None:
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names in the text, in order."""
+        names = (name for _, name, _, _ in string.Formatter().parse(self.text) if name)
+        return tuple(dict.fromkeys(names))
+
+    def __call__(self, *values: object, **fields: object) -> None:
         """Write the line, unless its level is not wanted or the same trouble has just been written."""
-        _journal.write(self, fields)
+        if LEVELS.index(self.level) >= _journal.threshold:
+            named = dict(zip(self.fields, values, strict=False)) | fields
+            _journal.write(self, {name: _plain(value) for name, value in named.items()})
 
 
 # Supervisor
@@ -154,9 +163,6 @@ tasks_restored = Event(
     "worker {worker_id} {how}: {restored} tasks restored, {charged} charged, {suspects} to run alone",
 )
 task_charged = Event("warning", "task_charged", "task {task_id} ({task_name}) is charged: {cause}")
-workers_gone = Event(
-    "warning", "workers_gone", "worker {worker_id} is gone with its host: {restored} tasks restored"
-)
 control_event = Event("info", "control_event", "{name} was asked for: groups {groups}")
 lease_lost = Event(
     "warning", "lease_lost", "worker {worker_id} lost its lease: the store no longer knows it"
@@ -169,6 +175,38 @@ service_failed = Event("error", "service_failed", "{service} failed: {error}", (
 keeper_died = Event("error", "keeper_died", "keeper {pid} {how} and is replaced", ())
 supervisor_lost = Event(
     "warning", "supervisor_lost", "the supervisor is gone: the keeper waits for {workers} workers"
+)
+
+# Worker
+
+store_down = Event("error", "store_down", "{who}: the store does not answer: {error}", ("who",))
+store_up = Event("info", "store_up", "{who}: the store answers again, after {failures} failures")
+batch_refused = Event(
+    "error",
+    "batch_refused",
+    "worker {worker_id}: the store refuses a batch of {count} outcomes, they are written one by one: {error}",
+    ("worker_id",),
+)
+outcomes_refused = Event(
+    "warning",
+    "outcomes_refused",
+    "worker {worker_id}: too late, somebody else owns these tasks by now: {tasks}",
+)
+reconciled = Event(
+    "warning",
+    "reconciled",
+    "worker {worker_id}: {count} tasks given back that it had claimed without knowing",
+)
+worker_expired = Event(
+    "warning", "worker_expired", "worker {worker_id} is gone: {restored} tasks restored"
+)
+runner_started = Event("info", "runner_started", "worker {worker_id} starts: {groups}")
+runner_stopped = Event(
+    "info", "runner_stopped", "worker {worker_id} stopped after {finished} tasks"
+)
+hook_failed = Event("error", "hook_failed", "the hook {hook} failed for task {task}: {fault}")
+attempt_given_up = Event(
+    "warning", "attempt_given_up", "task {task} did not end within its timeout of {limit} s"
 )
 
 # Everybody
@@ -217,8 +255,6 @@ class _Journal:
             self.send = _sender(2 if descriptor is None else descriptor)
 
     def write(self, event: Event, fields: dict[str, object]) -> None:
-        if LEVELS.index(event.level) < self.threshold:
-            return
         with self.lock:
             now = time.monotonic()
             self._settle(now)
@@ -268,7 +304,10 @@ class _Journal:
 
 def render(event: Event, fields: dict[str, object], *, as_json: bool) -> bytes:
     """The line, newline included, at most MAX_LINE bytes long."""
-    text = event.text.format_map(fields)
+    try:
+        text = event.text.format_map(fields)
+    except (KeyError, ValueError, TypeError):  # a mistake in a line must not become one in the work
+        text = f"{event.text} {fields}"
     if repeated := fields.get("repeated"):
         text += f" (and {repeated} times more)"
     moment = datetime.now(UTC)
@@ -342,6 +381,21 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def _plain(value: object) -> object:
+    """A value as it stands in a line: errors on one line, tasks by their id, collections as lists of such."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, BaseException):
+        return one_line(value)
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, Iterable):
+        return ", ".join(str(_plain(item)) for item in value)
+    if hasattr(value, "kind") and hasattr(value, "message"):
+        return f"{value.kind}: {value.message}"
+    return getattr(value, "id", None) or str(value)
 
 
 def one_line(error: BaseException) -> str:

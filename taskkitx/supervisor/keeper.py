@@ -282,7 +282,7 @@ class Keeper:
                 total += restored
                 self._beat()
             if total:
-                log.workers_gone(worker_id=worker_id, restored=total)
+                log.worker_expired(worker_id=worker_id, restored=total)
                 self._looking.due = 0.0
         return self.post.settings.beat * random.uniform(0.8, 1.2)
 

@@ -79,7 +79,11 @@ def test_the_watchdog_is_fed_three_times_per_interval(manager):
 
 @pytest.mark.parametrize(
     "environ",
-    [{}, {"WATCHDOG_USEC": "x"}, {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid() + 1)}],
+    [
+        {},
+        {"WATCHDOG_USEC": "x"},
+        {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid() + 1)},
+    ],
 )
 def test_a_watchdog_nobody_waits_for_is_not_fed(manager, environ):
     told = notifier(manager, **environ)
