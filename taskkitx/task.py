@@ -117,7 +117,7 @@ class Task:
         """
         created = clock.now()
         waits = due is not None or options.get("delay") is not None
-        task = cls(
+        return cls(
             id=make_task_id(check_group(group)),
             name=check_name(name),
             data=data,
@@ -128,7 +128,6 @@ class Task:
             state=TaskState.SCHEDULED if waits else TaskState.QUEUED,
             **options,
         )
-        return task
 
     @property
     def group(self) -> str:
