@@ -27,7 +27,7 @@ def as_set(answer: Collection[Any], now: float) -> object:
 
 def rounded(answer: float | None, now: float) -> object:
     """A time, near enough."""
-    return None if answer is None else round(answer, 2)
+    return _round(answer)
 
 
 def claim(answer: Task | None, now: float) -> object:
@@ -58,9 +58,7 @@ def pages(answer: Sequence[Record], now: float) -> object:
 
 def attempts(answer: Sequence[Attempt], now: float) -> object:
     """History in order."""
-    return [
-        replace(one, began=rounded(one.began, now), ended=round(one.ended, 2)) for one in answer
-    ]
+    return [replace(one, began=_round(one.began), ended=round(one.ended, 2)) for one in answer]
 
 
 def workers(answer: Sequence[WorkerRecord], now: float) -> object:
@@ -87,7 +85,7 @@ def ages(answer: Sequence[GroupStatus], now: float) -> object:
     """How long each group's oldest queued task has been due, and how many there are."""
     return {
         status.group: (
-            rounded(status.oldest_due, now),
+            _round(status.oldest_due),
             status.counts.get(TaskState.QUEUED, 0),
             status.counts.get(TaskState.SCHEDULED, 0),
         )

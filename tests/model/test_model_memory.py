@@ -100,4 +100,4 @@ class BuriesTheLiving(MemoryBackend):
 @pytest.mark.parametrize("broken", MemoryBackend.__subclasses__())
 def test_a_broken_store_is_seen(broken: type[MemoryBackend]) -> None:
     with pytest.raises(AssertionError):
-        check_against_memory(subject_of(broken), phases=[Phase.generate])
+        check_against_memory(subject_of(broken), phases=[Phase.generate], max_examples=500)

@@ -1,5 +1,7 @@
 """Retention: finished tasks go when their ttl has passed, nothing else does."""
 
+from typing import Any
+
 from taskkitx.backend import Backend, TaskFilter
 from taskkitx.outcome import Failed
 from taskkitx.task import UniqueUntil
@@ -79,7 +81,11 @@ class RetentionConformance(Ground):
         assert backend.get_many([task.id]).keys() == {task.id}
 
     def test_a_purged_task_leaves_its_key(self, backend: Backend) -> None:
-        window = {"unique_key": "key", "unique_until": UniqueUntil.WINDOW, "unique_for": 3600.0}
+        window: dict[str, Any] = {
+            "unique_key": "key",
+            "unique_until": UniqueUntil.WINDOW,
+            "unique_for": 3600.0,
+        }
         put_and_finish(backend, ttl=-1.0, **window)
         backend.purge()
 

@@ -1,6 +1,7 @@
 """Unique keys: how long each mode binds, and what a task without its key may do."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -210,7 +211,7 @@ class UniqueConformance(Ground):
         assert set(ids(backend.claim(WORKER, {"g": 3}))) == {first.id, second.id}
 
 
-def _unique(until: UniqueUntil) -> dict[str, object]:
+def _unique(until: UniqueUntil) -> dict[str, Any]:
     return {
         "unique_key": "key",
         "unique_until": until,
