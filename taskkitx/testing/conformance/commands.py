@@ -234,6 +234,15 @@ class RetryConformance(Ground):
         assert states == ["retried", "lost", "crashed", "failed"]
         assert claim_one(backend).attempt == 5
 
+    def test_a_cancelled_suspect_begins_anew_among_others(self, backend: Backend) -> None:
+        task = make_suspect(backend)
+        backend.cancel([task.id])
+
+        backend.retry([task.id])
+
+        again = claim_one(backend)
+        assert (again.id, again.loss) == (task.id, None)
+
     def test_an_expired_task_is_given_time(self, backend: Backend, clock: FakeClock) -> None:
         put_one(backend, expires=10.0)
         clock.advance(60.0)

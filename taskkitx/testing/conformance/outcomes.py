@@ -70,10 +70,13 @@ class OutcomeConformance(Ground):
     @pytest.mark.parametrize("interval", [0.0, -5.0])
     def test_retried_at_once(self, backend: Backend, interval: float) -> None:
         task = put_and_claim(backend)
+        before = backend.now()
 
         backend.finish(WORKER, [Retried(task, interval, FAULT)])
 
-        assert state_of(backend, task) is TaskState.QUEUED
+        record = record_of(backend, task)
+        assert record.state is TaskState.QUEUED
+        assert before - CLOSE <= record.task.due <= backend.now() + CLOSE
         again = claim_one(backend)
         assert (again.id, again.attempt, again.retry_count) == (task.id, 2, 1)
 

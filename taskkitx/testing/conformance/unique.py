@@ -112,6 +112,7 @@ class UniqueConformance(Ground):
 
         _give_back(backend, back, first)
 
+        assert _put_another(backend) == second.id
         assert set(ids(backend.claim(WORKER, {"g": 3}))) == {first.id, second.id}
 
     @pytest.mark.parametrize("until", [QUEUED, STARTED, DONE, None])
