@@ -38,13 +38,13 @@ class RetentionConformance(Ground):
 
     def test_every_end_is_purged_and_nothing_else(self, backend: Backend) -> None:
         for kind in EVERY_END:
-            task = put_and_claim(backend, ttl=-1.0)
+            task = put_and_claim(backend, ttl=0.0)
             backend.finish(WORKER, [every_outcome(task)[kind]])
-        running = put_and_claim(backend, ttl=-1.0)
+        running = put_and_claim(backend, ttl=0.0)
         kept = [
             running,
-            put_one(backend, ttl=-1.0),
-            put_one(backend, ttl=-1.0, due=backend.now() + 60),
+            put_one(backend, ttl=0.0),
+            put_one(backend, ttl=0.0, due=backend.now() + 60),
             put_and_finish(backend, group="h", ttl=3600.0),
         ]
 
@@ -54,7 +54,7 @@ class RetentionConformance(Ground):
         assert set(ids(backend.list_tasks(TaskFilter()))) == set(ids(kept))
 
     def test_history_goes_with_its_task(self, backend: Backend) -> None:
-        task = put_and_claim(backend, ttl=-1.0)
+        task = put_and_claim(backend, ttl=0.0)
         backend.finish(WORKER, [Failed(task, FAULT)])
 
         backend.purge()
@@ -72,7 +72,7 @@ class RetentionConformance(Ground):
         assert (backend.purge(limit=2), backend.purge(limit=2)) == (1, 0)
 
     def test_a_retried_task_is_kept(self, backend: Backend) -> None:
-        task = put_and_finish(backend, ttl=-1.0)
+        task = put_and_finish(backend, ttl=0.0)
         backend.retry([task.id])
 
         purged = backend.purge()
@@ -86,7 +86,7 @@ class RetentionConformance(Ground):
             "unique_until": UniqueUntil.WINDOW,
             "unique_for": 3600.0,
         }
-        put_and_finish(backend, ttl=-1.0, **window)
+        put_and_finish(backend, ttl=0.0, **window)
         backend.purge()
 
         (answer,) = backend.put([new_task(**window)])
