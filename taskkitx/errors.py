@@ -1,24 +1,29 @@
 """The whole exception tree. Outcomes are plain facts, faults end in Error; an engine signal derives from BaseException.
 
-    TaskkitxError
-    ├── ConfigurationError          the program or its settings must change
-    │   ├── SchemaMismatch          the store's schema is not this version's
-    │   └── InvalidSchedule
-    ├── InvalidTask                 refused before anything was written
-    │   └── EncodeError
-    ├── DecodeError
-    ├── StoreError                  the store did not do it
-    │   ├── StoreUnavailable        ... and may later: unreachable, full, read-only
-    │   └── StoreRefused            ... and never will: this data, this version
-    ├── NoResult                    (LookupError) the task has not finished
-    ├── NotFound                    no such task
-    ├── Failed                      the task failed
-    │   ├── TaskDiscarded
-    │   ├── TaskCancelled
-    │   └── TaskExpired
-    ├── ResultGetTimedOut           (TimeoutError)
-    ├── ResultGetPrevented          waiting for a result inside a handler
-    └── DiscardTask                 raised by handlers
+TaskkitxError
+├── ConfigurationError          the program or its settings must change
+│   ├── SchemaMismatch          the store's schema is not this version's
+│   └── InvalidSchedule
+├── InvalidTask                 refused before anything was written
+│   └── EncodeError
+├── DecodeError
+├── StoreError                  the store did not do it
+│   ├── StoreUnavailable        ... and may later: unreachable, full, read-only
+│   └── StoreRefused            ... and never will: this data, this version
+├── NoResult                    (LookupError) the task has not finished
+├── NotFound                    no such task
+├── Failed                      the task failed
+│   ├── TaskDiscarded
+│   ├── TaskCancelled
+│   └── TaskExpired
+├── DuplicateTask               its unique key is bound
+├── ResultGetTimedOut           (TimeoutError)
+├── ResultGetPrevented          waiting for a result inside a handler
+├── DiscardTask                 raised by handlers
+└── AttemptInterrupted          raised inside handlers
+    ├── SoftTimeLimit
+    ├── HardTimeLimit           only seen by get_retry_interval: the handler is past listening
+    └── CancelRequested
 """
 
 from typing import Any
@@ -112,3 +117,19 @@ class ResultGetPrevented(TaskkitxError):
 
 class DiscardTask(TaskkitxError):
     """Raised by a handler that wants its task gone, neither succeeded nor failed."""
+
+
+class AttemptInterrupted(TaskkitxError):
+    """The running attempt is asked to end now."""
+
+
+class SoftTimeLimit(AttemptInterrupted):
+    """The attempt has run for its soft timeout: clean up and come to an end."""
+
+
+class HardTimeLimit(AttemptInterrupted):
+    """The attempt did not end within its timeout; its process stops claiming and is replaced."""
+
+
+class CancelRequested(AttemptInterrupted):
+    """Somebody cancelled the task while it ran."""

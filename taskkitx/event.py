@@ -57,14 +57,19 @@ def encode_control_event(event: ControlEvent) -> bytes:
 def decode_control_event(encoded: bytes) -> ControlEvent | None:
     """The stored event, or None for bytes that another version may understand."""
     try:
-        event = json.loads(encoded)
+        decoded = json.loads(encoded)
     except ValueError:
         return None
-    if not isinstance(event, dict) or event.get("name") not in ("shutdown", "pause", "resume"):
+    if not isinstance(decoded, dict):
         return None
+    event = cast("dict[str, object]", decoded)
     groups = event.get("groups")
-    if groups is not None and not (
-        isinstance(groups, list) and all(isinstance(group, str) for group in groups)
-    ):
+    if event.get("name") not in ("shutdown", "pause", "resume") or not _are_groups(groups):
         return None
     return cast("ControlEvent", {"name": event["name"], "groups": groups})
+
+
+def _are_groups(value: object) -> bool:
+    if not isinstance(value, list):
+        return value is None
+    return all(isinstance(group, str) for group in cast("list[object]", value))

@@ -81,7 +81,8 @@ class Settings:
         for field in fields(cls):
             text = environ.get(f"TASKKITX_{field.name.upper()}")
             if text is not None:
-                values[field.name] = _parse(field.name, type(field.default), text)
+                default: object = getattr(cls, field.name)
+                values[field.name] = _parse(field.name, type(default), text)
         values.update({name: value for name, value in overrides.items() if value is not None})
         return replace(cls(), **values)  # type: ignore[arg-type]  # _parse gives each field its own type
 

@@ -80,7 +80,7 @@ class Task:
     attempt: int = 0
     """+1 at every claim, never reset."""
     worker_id: str | None = None
-    """Who claimed it last."""
+    """Who claimed it last; None again when the claim was given or taken back."""
     began: float | None = None
     """When the current or last attempt was claimed, by the store's clock."""
     crashes: int = 0
@@ -117,7 +117,7 @@ class Task:
         """
         created = clock.now()
         waits = due is not None or options.get("delay") is not None
-        task = cls(
+        return cls(
             id=make_task_id(check_group(group)),
             name=check_name(name),
             data=data,
@@ -128,7 +128,6 @@ class Task:
             state=TaskState.SCHEDULED if waits else TaskState.QUEUED,
             **options,
         )
-        return task
 
     @property
     def group(self) -> str:

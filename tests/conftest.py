@@ -1,0 +1,93 @@
+"""Fixtures for every test: private servers, started when first wanted, and URLs of empty stores.
+
+A server that is not installed skips the test on a laptop and fails it where CI=true. A test may stop, kill or restart
+the server it was given; the next one gets it running again.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.servers import MariaDB, Postgres, PrivateServer, Redis, ServerAbsent
+
+Server = TypeVar("Server", bound=PrivateServer)
+
+
+def _private(kind: type[Server]) -> Iterator[Server]:
+    try:
+        server = kind()
+    except ServerAbsent as absent:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI has to have every server: {absent}")
+        pytest.skip(str(absent))
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[Postgres]:
+    yield from _private(Postgres)
+
+
+@pytest.fixture(scope="session")
+def _mariadb() -> Iterator[MariaDB]:
+    yield from _private(MariaDB)
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[Redis]:
+    yield from _private(Redis)
+
+
+@pytest.fixture
+def postgres(_postgres: Postgres) -> Postgres:
+    """A running PostgreSQL server of our own."""
+    _postgres.start()
+    return _postgres
+
+
+@pytest.fixture
+def mariadb(_mariadb: MariaDB) -> MariaDB:
+    """A running MariaDB server of our own."""
+    _mariadb.start()
+    return _mariadb
+
+
+@pytest.fixture
+def redis_server(_redis: Redis) -> Redis:
+    """A running Redis server of our own."""
+    _redis.start()
+    return _redis
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'tasks.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The URL of an empty PostgreSQL database."""
+    return postgres.fresh_url()
+
+
+@pytest.fixture
+def mysql_url(mariadb: MariaDB) -> str:
+    """The URL of an empty MariaDB database."""
+    return mariadb.fresh_url()
+
+
+@pytest.fixture
+def redis_url(redis_server: Redis) -> str:
+    """The URL of an empty Redis database."""
+    return redis_server.fresh_url()
+
+
+@pytest.fixture
+def soak() -> bool:
+    """Whether soaks run in full length (`make soak`) or in their short form (`make test`)."""
+    return os.environ.get("TASKKITX_SOAK") == "1"
