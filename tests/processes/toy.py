@@ -1,4 +1,4 @@
-"""A store and a worker small enough to show what a supervisor does to them: each function is one task of each worker."""
+"""A store and a worker small enough to show what a supervisor does to them: each function is a task of every worker."""
 
 import json
 import os
