@@ -163,14 +163,9 @@ tasks_restored = Event(
     "worker {worker_id} {how}: {restored} tasks restored, {charged} charged, {suspects} to run alone",
 )
 task_charged = Event("warning", "task_charged", "task {task_id} ({task_name}) is charged: {cause}")
-control_event = Event("info", "control_event", "{name} was asked for: groups {groups}")
 lease_lost = Event(
     "warning", "lease_lost", "worker {worker_id} lost its lease: the store no longer knows it"
 )
-store_trouble = Event(
-    "error", "store_trouble", "{service} cannot reach the store: {error}", ("service",)
-)
-store_back = Event("info", "store_back", "{service} reaches the store again")
 service_failed = Event("error", "service_failed", "{service} failed: {error}", ("service", "error"))
 keeper_died = Event("error", "keeper_died", "keeper {pid} {how} and is replaced", ())
 supervisor_lost = Event(

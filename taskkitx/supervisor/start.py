@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from taskkitx import log
 from taskkitx.backend import Backend
@@ -172,12 +173,10 @@ def _by_process(
 ) -> Callable[[WorkerChild], bool] | None:
     if should_restart is None:
         return None
-    known: dict[int, TaskkitProcess] = {}
+    known = WeakKeyDictionary[WorkerChild, TaskkitProcess]()
 
     def ask(worker: WorkerChild) -> bool:
-        process = known.get(worker.pid)
-        if process is None:
-            process = known[worker.pid] = TaskkitProcess(worker.pid, supervised=True)
+        process = known.setdefault(worker, TaskkitProcess(worker.pid, supervised=True))
         return should_restart(process)
 
     return ask

@@ -100,7 +100,9 @@ class Supervisor:
         self.keeping = Keeping(*shared, url=self.target.url)
         self.solo_lane = SoloLane(self.crew)
         self.replacements = Replacements(self.crew.spawn, self.settings.drain_timeout or 30.0)
-        self.recycler = Recycler(self.settings, self.crew, self.replacements, self.should_restart)
+        self.recycler = Recycler(
+            self.settings, self.crew, self.replacements, self.keeping, self.should_restart
+        )
         self.stop = Stop(self.crew, self.keeping, self.settings, self.notifier)
         self.report = Report(
             self.instance.name, self.crew, self.keeping, self.stop, self.settings, self.notifier

@@ -21,7 +21,7 @@ def main() -> int:
         settings = Settings.from_environment(**config.pop("settings", {}))
         log.configure(format=settings.log_format, level=settings.log_level)
         return supervise(
-            AppTarget(config.pop("app", "app:kit")), Plan(owns_process=True, **config), settings
+            AppTarget(config.pop("path", "app:kit")), Plan(owns_process=True, **config), settings
         )
     except ConfigurationError as error:
         log.boot_refused(reason=error)

@@ -5,21 +5,7 @@ import time
 
 import pytest
 
-IDLE = """
-from tests.processes.toy import Kit
-kit = Kit()
-"""
-
-BUSY = """
-import os, time
-from tests.processes.toy import Kit
-
-def until_told():
-    while not os.path.exists(os.environ["TEST_FOLDER"] + "/enough"):
-        time.sleep(0.02)
-
-kit = Kit(until_told)
-"""
+from tests.processes.apps import BUSY, IDLE
 
 
 def is_ready(tree):

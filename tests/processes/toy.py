@@ -5,6 +5,8 @@ import os
 import sys
 import threading
 import types
+from pathlib import Path
+from types import SimpleNamespace
 
 from taskkitx.task import Task
 
@@ -34,7 +36,11 @@ class Backend:
         pass
 
     def renew(self, workers, ttl):
-        return list(workers)
+        unknown = self._file("unknown").read_text() if self._file("unknown").exists() else ""
+        return [worker for worker in workers if worker not in unknown]
+
+    def _file(self, name):
+        return Path(self.path).parent / name
 
     def restore(self, worker_id, charged=None, suspects=None, lost=None, limit=1000):
         self.tell(
@@ -52,7 +58,7 @@ class Backend:
         return 0
 
     def list_tasks(self, which, limit=1):
-        return []
+        return [1] if self._file("suspects").exists() else []
 
     def listen(self, on_work):
         return None
@@ -67,25 +73,25 @@ class Bridge:
 
 
 class Kit:
-    """What an application file exports; `tasks` are the functions that its workers run."""
+    """What an application file exports; `tasks` are the functions that its workers run, `solo` the lane's."""
 
-    def __init__(self, *tasks, backend=None):
+    def __init__(self, *tasks, backend=None, solo=()):
         self.backend = backend or Backend()
         self.bridge = Bridge()
-        self.handler = tasks
+        self.handler = SimpleNamespace(tasks=tasks, solo=solo)
 
 
 class Worker:
     def __init__(self, backend, handler, groups, *, worker_id, settings, slots, bell, **options):
-        self.backend, self.handler, self.slots, self.bell = backend, handler, slots, bell
-        self.options = options
+        self.backend, self.slots, self.bell = backend, slots, bell
+        self.tasks = handler.solo if options["solo"] else handler.tasks
         self.worker_id = worker_id
         self.stopping = False
         self.given_up = set()
 
     def open(self):
         self.backend.open()
-        self.backend.register(types.SimpleNamespace(id=self.worker_id, pid=os.getpid()), 30.0)
+        self.backend.register(SimpleNamespace(id=self.worker_id, pid=os.getpid()), 30.0)
 
     def stop(self):
         self.stopping = True
@@ -94,7 +100,7 @@ class Worker:
     def run(self):
         threads = [
             threading.Thread(target=self._work, args=(number, task), daemon=True)
-            for number, task in enumerate(self.handler)
+            for number, task in enumerate(self.tasks)
         ]
         for thread in threads:
             thread.start()
@@ -115,7 +121,7 @@ class Worker:
 
     def _condemn(self):
         """A function called `endless` outlives its limit at once."""
-        for number, function in enumerate(self.handler):
+        for number, function in enumerate(self.tasks):
             if function.__name__ == "endless" and number not in self.given_up:
                 self.given_up.add(number)
                 self.slots.condemn(number)

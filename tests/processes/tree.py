@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,34 @@ class Tree:
     def text(self) -> str:
         """The log so far."""
         return "\n".join(str(line.get("text")) for line in self.lines)
+
+    def store(self) -> list[Line]:
+        """What the toy store was asked for."""
+        path = self.folder / "store"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def wait_store(self, **fields: Any) -> Line:
+        """The first such fact, once the store has been told."""
+        return self._poll(
+            lambda: [f for f in self.store() if fields.items() <= f.items()], f"store: {fields}"
+        )[0]
+
+    def wait_file(self, name: str) -> None:
+        """Return when the application has made this file."""
+        self._poll((self.folder / name).exists, f"file: {name}")
+
+    def _poll(self, look: Callable[[], Any], what: str) -> Any:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if found := look():
+                return found
+            time.sleep(0.02)  # a file tells nobody when it changes
+        raise AssertionError(f"no {what} within {PATIENCE:g} s in:\n{self.text}")
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        """Where what is tested is that nothing happens meanwhile."""
+        time.sleep(seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """To the supervisor."""
