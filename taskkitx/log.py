@@ -324,13 +324,10 @@ def _as_json(event: Event, fields: dict[str, object], text: str, moment: datetim
         "pid": os.getpid(),
         "text": text,
     }
-    encoded = json.dumps(
-        line | {f"{k}_" if k in line else k: v for k, v in fields.items()}, default=str
-    )
-    if len(encoded) >= MAX_LINE:  # shorten what is long and stay valid JSON
-        line["text"] = text[: MAX_LINE // 16]
-        shortened = {k: str(v)[:60] for k, v in list(fields.items())[:10] if k not in line}
-        encoded = json.dumps(line | shortened)
+    line |= {f"{name}_" if name in line else name: value for name, value in fields.items()}
+    while len(encoded := json.dumps(line, default=str)) >= MAX_LINE:  # shorten, and stay valid JSON
+        longest = max(line, key=lambda name: len(json.dumps(line[name], default=str)))
+        line[longest] = str(line[longest])[: len(str(line[longest])) // 2]
     return encoded.encode() + b"\n"
 
 
