@@ -163,14 +163,9 @@ tasks_restored = Event(
     "worker {worker_id} {how}: {restored} tasks restored, {charged} charged, {suspects} to run alone",
 )
 task_charged = Event("warning", "task_charged", "task {task_id} ({task_name}) is charged: {cause}")
-control_event = Event("info", "control_event", "{name} was asked for: groups {groups}")
 lease_lost = Event(
     "warning", "lease_lost", "worker {worker_id} lost its lease: the store no longer knows it"
 )
-store_trouble = Event(
-    "error", "store_trouble", "{service} cannot reach the store: {error}", ("service",)
-)
-store_back = Event("info", "store_back", "{service} reaches the store again")
 service_failed = Event("error", "service_failed", "{service} failed: {error}", ("service", "error"))
 keeper_died = Event("error", "keeper_died", "keeper {pid} {how} and is replaced", ())
 supervisor_lost = Event(
@@ -329,13 +324,10 @@ def _as_json(event: Event, fields: dict[str, object], text: str, moment: datetim
         "pid": os.getpid(),
         "text": text,
     }
-    encoded = json.dumps(
-        line | {f"{k}_" if k in line else k: v for k, v in fields.items()}, default=str
-    )
-    if len(encoded) >= MAX_LINE:  # shorten what is long and stay valid JSON
-        line["text"] = text[: MAX_LINE // 16]
-        shortened = {k: str(v)[:60] for k, v in list(fields.items())[:10] if k not in line}
-        encoded = json.dumps(line | shortened)
+    line |= {f"{name}_" if name in line else name: value for name, value in fields.items()}
+    while len(encoded := json.dumps(line, default=str)) >= MAX_LINE:  # shorten, and stay valid JSON
+        longest = max(line, key=lambda name: len(json.dumps(line[name], default=str)))
+        line[longest] = str(line[longest])[: len(str(line[longest])) // 2]
     return encoded.encode() + b"\n"
 
 

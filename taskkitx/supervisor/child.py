@@ -4,7 +4,6 @@ import faulthandler
 import os
 import random
 import signal
-import socket
 import sys
 import threading
 import time
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from types import FrameType
 
 from taskkitx import clock, log
-from taskkitx.backend import Backend, WorkerRecord
 from taskkitx.errors import StoreUnavailable, TaskkitxError
 from taskkitx.settings import Settings
 from taskkitx.supervisor import fork, processes, signals
@@ -22,6 +20,7 @@ from taskkitx.supervisor.channel import Channel
 from taskkitx.supervisor.plan import Plan
 from taskkitx.supervisor.slots import Region, SharedSlots
 from taskkitx.supervisor.target import Loaded, Target
+from taskkitx.worker.services import Services
 from taskkitx.worker.worker import Worker
 
 CANNOT_START = 78
@@ -69,8 +68,10 @@ def run_worker(post: Post) -> int:
             settings=post.settings,
             slots=slots,
             bell=post.region.bell,
+            instance=post.plan.instance,
             solo=post.solo,
         )
+        _open(post, worker)
     except Exception as error:  # noqa: BLE001  # whatever it is, the supervisor says it, once
         post.channel.send(kind="failed", reason=_explain(error))
         return CANNOT_START
@@ -113,19 +114,17 @@ def _leave_at_once(_: int, __: FrameType | None) -> None:
 def _load(post: Post) -> Loaded:
     loaded = post.target.load()
     post.channel.send(kind="store", url=loaded.backend.url)
-    _register(post, loaded.backend)
     return loaded
 
 
-def _register(post: Post, backend: Backend) -> None:
-    """Open the store and make this worker known, however long the store is away."""
+def _open(post: Post, worker: Worker) -> None:
+    """Reach the store and register there, however long the store is away."""
     delay = 0.1
     while True:
         try:
-            backend.open()
-            # The lease counts from before the request: later would trust a reply that was slow to come.
+            # The lease counts from before the request: the reply may be slow to come.
             asked = clock.boottime()
-            backend.register(_record(post), post.settings.lease_ttl)
+            worker.open()
         except StoreUnavailable as error:
             post.channel.send(kind="waiting", reason=log.one_line(error))
             time.sleep(delay * random.uniform(0.8, 1.2))
@@ -136,27 +135,11 @@ def _register(post: Post, backend: Backend) -> None:
             return
 
 
-def _record(post: Post) -> WorkerRecord:
-    pid = os.getpid()
-    return WorkerRecord(
-        id=post.worker_id,
-        instance=post.plan.instance,
-        host=socket.gethostname(),
-        pid=pid,
-        boot_id=clock.boot_id(),
-        pid_namespace=clock.pid_namespace(),
-        pid_started=processes.started_at(pid),
-        info={"groups": dict(post.plan.groups), "solo": post.solo, "supervisor": post.supervisor},
-    )
-
-
 def _start_services(post: Post, loaded: Loaded) -> None:
     """Schedulers need the application's code, so they run here; compare-and-set makes their races harmless."""
-    if not loaded.services or not post.plan.helper_services or post.solo:
+    if not loaded.schedulers or not post.plan.helper_services or post.solo:
         return
-    from taskkitx.worker.services import Services
-
-    services = Services(loaded.services)
+    services = Services({f"scheduler {name}": call for name, call in loaded.schedulers.items()})
 
     def serve() -> None:
         while True:

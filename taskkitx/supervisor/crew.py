@@ -153,7 +153,8 @@ class Crew:
         self.nursery.bury(worker.channel)
         worker.region.state = RegionState.DEAD
         if worker.hung:
-            log.stacks_dumped(**who, trace=worker.region.crash.read())
+            for thread in worker.region.crash.read().strip().split("\n\n"):
+                log.stacks_dumped(**who, trace=thread)
         if worker.end and not death.signal and not death.exit_code:
             log.worker_ended(**who, reason=worker.end)
         else:

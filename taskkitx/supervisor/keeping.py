@@ -1,6 +1,7 @@
 """The supervisor's side of the keeper: forks it, tells it of deaths until it has taken the tasks back, replaces it."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
@@ -30,6 +31,8 @@ class Keeping:
     keeper: Child | None = None
     backoff: Backoff = field(default_factory=Backoff)
     stopping: bool = False
+    recycled: Counter[str] = field(default_factory=Counter[str])
+    """Recycles for memory, by the name of the task that made it grow."""
     _deaths: dict[int, Death] = field(default_factory=dict[int, Death])
 
     @property
@@ -80,6 +83,7 @@ class Keeping:
             return
         self.backoff.forked(now)
         self.keeper = Child(pid, "keeper", channel, started=now)
+        channel.send(kind="recycled", names=self.recycled)
         for index, death in self._deaths.items():  # its predecessor may not have dealt with them
             channel.send(kind="died", region=index, death=asdict(death))
         self.on_fork(self.keeper)
@@ -99,6 +103,12 @@ class Keeping:
         if index in self._deaths and region.worker_id == worker_id:
             del self._deaths[index]
             region.state = RegionState.FREE
+
+    def count_recycle(self, name: str) -> None:
+        """A worker had to go because tasks of this name made it grow: the keeper shows it to people."""
+        self.recycled[name] += 1
+        if self.keeper is not None:
+            self.keeper.channel.send(kind="recycled", names=self.recycled)
 
     def forgive(self, now: float) -> None:
         """Everybody was stopped: silence begins now."""

@@ -1,14 +1,14 @@
 """Looks at every worker once a second, and has those replaced that have served long enough."""
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from taskkitx import log
 from taskkitx.settings import Settings
 from taskkitx.supervisor import processes
 from taskkitx.supervisor.children import WorkerChild
 from taskkitx.supervisor.crew import Crew
+from taskkitx.supervisor.keeping import Keeping
 from taskkitx.supervisor.recycle import Service, far_too_large, mebibytes, too_long
 from taskkitx.supervisor.roll import Replacements
 
@@ -23,9 +23,8 @@ class Recycler:
     settings: Settings
     crew: Crew
     replacements: Replacements
+    keeping: Keeping
     should_restart: ShouldRestart | None = None
-    by_name: Counter[str] = field(default_factory=Counter[str])
-    """Recycles for memory, by the name of the task that made it grow."""
     _looked_at: float = float("-inf")
 
     def tend(self, now: float) -> None:
@@ -55,4 +54,4 @@ class Recycler:
 
     def _blame(self, worker: WorkerChild) -> None:
         if worker.growth.culprit:
-            self.by_name[worker.growth.culprit] += 1
+            self.keeping.count_recycle(worker.growth.culprit)

@@ -49,7 +49,7 @@ def supervise(
     Call it in the main thread. Raises ConfigurationError when another supervisor holds the instance name, or with
     `strict_fork` beside other threads.
     """
-    _check_threads(plan)
+    check_threads(plan)
     instance = Instance(plan.instance)
     try:
         return Supervisor(target, plan, settings, instance, should_restart).run()
@@ -57,7 +57,8 @@ def supervise(
         instance.release()
 
 
-def _check_threads(plan: Plan) -> None:
+def check_threads(plan: Plan) -> None:
+    """Say, or refuse, that other threads are alive at the fork."""
     names = fork.other_threads()
     if names and plan.strict_fork:
         raise ConfigurationError(
@@ -99,7 +100,9 @@ class Supervisor:
         self.keeping = Keeping(*shared, url=self.target.url)
         self.solo_lane = SoloLane(self.crew)
         self.replacements = Replacements(self.crew.spawn, self.settings.drain_timeout or 30.0)
-        self.recycler = Recycler(self.settings, self.crew, self.replacements, self.should_restart)
+        self.recycler = Recycler(
+            self.settings, self.crew, self.replacements, self.keeping, self.should_restart
+        )
         self.stop = Stop(self.crew, self.keeping, self.settings, self.notifier)
         self.report = Report(
             self.instance.name, self.crew, self.keeping, self.stop, self.settings, self.notifier

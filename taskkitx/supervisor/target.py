@@ -4,7 +4,7 @@ or a kit inherited through fork."""
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,9 +13,10 @@ from taskkitx.backend import Backend
 from taskkitx.errors import ConfigurationError
 from taskkitx.event import EventBridge
 from taskkitx.handler import TaskHandler
+from taskkitx.worker.services import Service
 
-Service = tuple[str, Callable[[], float]]
-"""A name, and what is called again after the seconds it returned."""
+Schedulers = Mapping[str, Service]
+"""What needs the application's code beside its handler, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,7 @@ class Loaded:
 
     backend: Backend
     handler: TaskHandler[Any, Any]
-    services: Sequence[Service] = field(default_factory=tuple[Service, ...])
-    """What needs the application's code beside its handler: schedulers."""
+    schedulers: Schedulers = field(default_factory=dict[str, Service])
 
 
 class Target(Protocol):
@@ -56,7 +56,7 @@ class AppTarget:
 
     path: str
     url: str | None = None
-    services: Callable[[Any], Sequence[Service]] | None = None
+    schedulers: Callable[[Any], Schedulers] | None = None
     """From the application to its schedulers."""
 
     def __post_init__(self) -> None:
@@ -75,8 +75,8 @@ class AppTarget:
     def load(self) -> Loaded:
         """Import the application."""
         app = import_app(self.path)
-        services = () if self.services is None else self.services(app)
-        return Loaded(app.backend, app.handler, services)
+        schedulers = {} if self.schedulers is None else self.schedulers(app)
+        return Loaded(app.backend, app.handler, schedulers)
 
     def store(self, url: str) -> tuple[Backend, EventBridge]:
         """Connect by URL."""
@@ -124,7 +124,7 @@ class InheritedTarget:
     backend: Backend
     bridge: EventBridge
     handler: TaskHandler[Any, Any]
-    services: Sequence[Service] = ()
+    schedulers: Callable[[], Schedulers]
     name: str = "kit"
 
     @property
@@ -134,7 +134,7 @@ class InheritedTarget:
 
     def load(self) -> Loaded:
         """The inherited objects."""
-        return Loaded(self.backend, self.handler, self.services)
+        return Loaded(self.backend, self.handler, self.schedulers())
 
     def store(self, url: str) -> tuple[Backend, EventBridge]:
         """The inherited backend, whatever the URL: it opens its own connections here."""

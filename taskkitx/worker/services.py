@@ -3,11 +3,14 @@ called again (the habit is taskkit's)."""
 
 from collections.abc import Callable
 
-from taskkitx import clock
+from taskkitx import clock, log
 from taskkitx.errors import StoreUnavailable
 from taskkitx.worker.store_health import StoreHealth
 
 Service = Callable[[], float]
+
+FAILED_PAUSE = 5.0
+"""Seconds until a service is called again that failed by a bug."""
 
 
 class Services:
@@ -43,5 +46,8 @@ class Services:
         except StoreUnavailable as error:
             health.failed(error, clock.monotonic())
             return health.retry_at
+        except Exception as error:  # noqa: BLE001  # a bug in one service must not end the others
+            log.service_failed(name, error)
+            return clock.monotonic() + FAILED_PAUSE
         health.answered()
         return clock.monotonic() + wait

@@ -21,7 +21,9 @@ class TestBackoff:
 
         delays = [backoff.failed(now=0.0) for _ in range(12)]
 
-        for delay, expected in zip(delays, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30], strict=True):
+        for delay, expected in zip(
+            delays, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30], strict=True
+        ):
             assert 0.8 * expected <= delay <= 1.2 * expected
 
     def test_the_next_fork_waits_for_it(self):
