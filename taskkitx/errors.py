@@ -77,6 +77,9 @@ class DuplicateTask(TaskkitxError):
         self.task_id = task_id
         self.key = key
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.task_id, self.key)
+
 
 class NoResult(TaskkitxError, LookupError):
     """The task has not finished yet."""
@@ -93,6 +96,9 @@ class Failed(TaskkitxError):
         super().__init__(message)
         self.task = task
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.task, self.message)
 
 
 class TaskDiscarded(Failed):

@@ -2,9 +2,8 @@
 
 import os
 import socket
-from pathlib import Path
 
-from taskkitx import clock
+from taskkitx import clock, process
 from taskkitx.backend import WorkerRecord
 
 
@@ -18,15 +17,5 @@ def describe(worker_id: str, instance: str) -> WorkerRecord:
         pid=pid,
         boot_id=clock.boot_id(),
         pid_namespace=clock.pid_namespace(),
-        pid_started=pid_started(pid) or 0.0,
+        pid_started=process.started_at(pid),
     )
-
-
-def pid_started(pid: int) -> float | None:
-    """Start time of a process in clock ticks since boot; None when there is no such process or no /proc."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The command name, in parentheses, may itself contain spaces and parentheses.
-    return float(stat.rpartition(")")[2].split()[19])

@@ -78,10 +78,9 @@ class Row:
 
 def new(task: Task, now: float) -> Row:
     """A task that was just put."""
-    if task.delay is not None:
-        due = now + task.delay
-    else:
-        due = task.due if task.state is TaskState.SCHEDULED else now
+    due = now
+    if task.state is TaskState.SCHEDULED:
+        due = task.due if task.delay is None else now + task.delay
     return Row(replace(task, due=due, created=now, delay=None), put_at=now)
 
 

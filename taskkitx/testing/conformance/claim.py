@@ -14,6 +14,7 @@ from taskkitx.testing.conformance.given import (
     claim_all,
     claim_one,
     ids,
+    near,
     new_task,
     put_many,
     put_one,
@@ -140,8 +141,8 @@ class ClaimConformance(Ground):
             put_one(backend, group, due=clock() + wait)
         put_one(backend, "a")
 
-        assert backend.next_due(["a"]) == pytest.approx(20, abs=CLOSE)
-        assert backend.next_due(["a", "b"]) == pytest.approx(10, abs=CLOSE)
+        assert backend.next_due(["a"]) == near(20)
+        assert backend.next_due(["a", "b"]) == near(10)
         assert backend.next_due(["d"]) is None
         assert backend.next_due([]) is None
 
@@ -164,4 +165,4 @@ class ClaimConformance(Ground):
         claims = claim_all(backend)
 
         assert len(claims) == 1
-        assert backend.next_due(["g"]) == pytest.approx(20, abs=CLOSE)
+        assert backend.next_due(["g"]) == near(20)

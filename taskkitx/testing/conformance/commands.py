@@ -21,8 +21,8 @@ from taskkitx.testing.conformance.given import (
     every_outcome,
     ids,
     make_suspect,
+    near,
     put_and_claim,
-    put_and_finish,
     put_many,
     put_one,
     record_of,
@@ -79,8 +79,8 @@ class CancelConformance(Ground):
         assert (record.state, record.cancelled_by) == (TaskState.CANCELLED, "somebody")
         assert record.done is not None
         assert before - CLOSE <= record.done <= backend.now() + CLOSE
-        assert record.disposable == pytest.approx(record.done + task.ttl, abs=CLOSE)
-        assert record.cancel_requested == pytest.approx(record.done, abs=CLOSE)
+        assert record.disposable == near(record.done + task.ttl)
+        assert record.cancel_requested == near(record.done)
         assert claim_all(backend) == []
         assert backend.claim_solo(WORKER, ["g"]) is None
         assert backend.claim_parked(WORKER, "g", ["n"], 1) == []
@@ -162,17 +162,18 @@ class CancelConformance(Ground):
         assert record.state is TaskState.CANCELLED
         assert record.done is not None
         assert before - CLOSE <= record.done <= backend.now() + CLOSE
-        assert record.disposable == pytest.approx(record.done + task.ttl, abs=CLOSE)
+        assert record.disposable == near(record.done + task.ttl)
         assert claim_all(backend) == []
 
-    @pytest.mark.parametrize("verdict", ["charged", "suspects"])
-    def test_nor_in_the_solo_lane(self, backend: Backend, verdict: str) -> None:
-        task = put_and_claim(backend)
-        backend.cancel([task.id])
+    def test_nor_in_the_solo_lane(self, backend: Backend) -> None:
+        put_many(backend, 2)
+        guilty, suspect = claim_all(backend)
+        backend.cancel([guilty.id, suspect.id])
 
-        backend.restore(WORKER, **{verdict: {task.id: CRASH}})
+        backend.restore(WORKER, charged={guilty.id: CRASH}, suspects={suspect.id: CRASH})
 
-        assert state_of(backend, task) is TaskState.CANCELLED
+        assert state_of(backend, guilty) is TaskState.CANCELLED
+        assert state_of(backend, suspect) is TaskState.CANCELLED
 
     def test_a_repeated_retry_of_a_cancelled_task_is_accepted(self, backend: Backend) -> None:
         task = put_and_claim(backend)
@@ -232,6 +233,15 @@ class RetryConformance(Ground):
         states = [attempt.state for attempt in backend.attempts(task.id)]
         assert states == ["retried", "lost", "crashed", "failed"]
         assert claim_one(backend).attempt == 5
+
+    def test_a_cancelled_suspect_begins_anew_among_others(self, backend: Backend) -> None:
+        task = make_suspect(backend)
+        backend.cancel([task.id])
+
+        backend.retry([task.id])
+
+        again = claim_one(backend)
+        assert (again.id, again.loss) == (task.id, None)
 
     def test_an_expired_task_is_given_time(self, backend: Backend, clock: FakeClock) -> None:
         put_one(backend, expires=10.0)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 from taskkitx.backend import Backend, Lost, Record
 from taskkitx.outcome import (
     Cancelled,
@@ -23,6 +25,11 @@ CRASH = Lost("killed by signal 11 (SIGSEGV)", "Fatal Python error")
 GONE = Lost("host gone")
 CLOSE = 0.01
 """Stores may keep times to the millisecond."""
+
+
+def near(time: Any) -> Any:
+    """Equal to a time that is close enough to this one, or to a list of such times."""
+    return pytest.approx(time, abs=CLOSE)  # pyright: ignore[reportUnknownMemberType]  # untyped
 
 
 def new_task(group: str = "g", name: str = "n", data: bytes = b"data", **options: Any) -> Task:

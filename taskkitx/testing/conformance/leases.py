@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from taskkitx.backend import Backend, WorkerRecord
 from taskkitx.outcome import Succeeded
 from taskkitx.testing.clock import FakeClock
@@ -11,6 +9,7 @@ from taskkitx.testing.conformance.given import (
     ANOTHER,
     CLOSE,
     WORKER,
+    near,
     put_and_claim,
     put_and_finish,
 )
@@ -58,7 +57,7 @@ class LeaseConformance(Ground):
         workers = backend.workers()
 
         assert [worker.id for worker in workers] == ["wk_2", "wk_3", "wk_1"]
-        assert [worker.lease_left for worker in workers] == pytest.approx([27, 28, 29], abs=CLOSE)
+        assert [worker.lease_left for worker in workers] == near([27, 28, 29])
 
     def test_a_lease_ends(self, backend: Backend, clock: FakeClock) -> None:
         backend.register(WorkerRecord(WORKER), ttl=30.0)
@@ -70,7 +69,7 @@ class LeaseConformance(Ground):
 
         assert before == []
         assert backend.expired_workers() == [WORKER]
-        assert backend.workers()[0].lease_left == pytest.approx(-1.0, abs=CLOSE)
+        assert backend.workers()[0].lease_left == near(-1.0)
 
     def test_a_renewed_lease_goes_on(self, backend: Backend, clock: FakeClock) -> None:
         backend.register(WorkerRecord(WORKER), ttl=30.0)

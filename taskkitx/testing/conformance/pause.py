@@ -3,7 +3,7 @@
 import pytest
 
 from taskkitx.backend import Backend
-from taskkitx.outcome import Retried, Succeeded
+from taskkitx.outcome import Outcome, Retried, Succeeded
 from taskkitx.testing.conformance.given import (
     FAULT,
     WORKER,
@@ -126,7 +126,7 @@ class PauseConformance(Ground):
         task, retried = put_and_claim(backend), put_and_claim(backend)
         backend.pause(["g"])
 
-        outcomes = [Succeeded(task, b""), Retried(retried, 0.0, FAULT)]
+        outcomes: list[Outcome] = [Succeeded(task, b""), Retried(retried, 0.0, FAULT)]
         answer = backend.exchange(WORKER, outcomes, {"g": 5})
 
         assert set(answer.accepted) == {task.id, retried.id}

@@ -195,7 +195,7 @@ class RacingConformance(Ground):
     def test_finished_tasks_are_retried_and_purged_once(
         self, backend: Backend, open_backend: MakeBackend
     ) -> None:
-        tasks = put_many(backend, 200, ttl=-1.0)
+        tasks = put_many(backend, 200, ttl=0.0)
         backend.finish(WORKER, [Failed(task, FAULT) for task in claim_all(backend)])
 
         def work(mine: Backend, number: int) -> int:

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 
-import pytest
-
 from taskkitx.backend import Backend, TaskFilter
 from taskkitx.outcome import Failed, Succeeded
 from taskkitx.task import TaskState
 from taskkitx.testing.clock import FakeClock
 from taskkitx.testing.conformance.given import (
-    CLOSE,
     CRASH,
     FAULT,
     WORKER,
     claim_all,
     ids,
+    near,
     put_and_claim,
     put_and_finish,
     put_many,
@@ -166,7 +164,7 @@ class ReadConformance(Ground):
         ages = {status.group: status.oldest_due for status in backend.groups()}
 
         assert ages == {
-            "waiting": pytest.approx(5.0, abs=CLOSE),
+            "waiting": near(5.0),
             "later": None,
             "running": None,
         }

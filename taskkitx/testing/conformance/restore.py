@@ -1,7 +1,5 @@
 """Taking tasks back from a dead worker: who is charged, who is suspected, who simply goes on."""
 
-import pytest
-
 from taskkitx.backend import Backend, Lost, WorkerRecord
 from taskkitx.outcome import Failed
 from taskkitx.task import Task, TaskState
@@ -16,6 +14,7 @@ from taskkitx.testing.conformance.given import (
     claim_all,
     claim_one,
     ids,
+    near,
     put_and_claim,
     put_and_finish,
     put_many,
@@ -80,7 +79,7 @@ class RestoreConformance(Ground):
             backend.restore(WORKER, charged={task.id: CRASH})
             kept = record_of(backend, task).task
             assert (kept.state, kept.crashes) == (TaskState.SOLO, crashes)
-            assert kept.due == pytest.approx(clock() + back_off, abs=CLOSE)
+            assert kept.due == near(clock() + back_off)
             clock.advance(back_off - 1.0)
             assert (claim_all(backend), backend.claim_solo(WORKER, ["g"])) == ([], None)
             clock.advance(2.0)

@@ -1,5 +1,7 @@
 """Retention: finished tasks go when their ttl has passed, nothing else does."""
 
+from typing import Any
+
 from taskkitx.backend import Backend, TaskFilter
 from taskkitx.outcome import Failed
 from taskkitx.task import UniqueUntil
@@ -36,13 +38,13 @@ class RetentionConformance(Ground):
 
     def test_every_end_is_purged_and_nothing_else(self, backend: Backend) -> None:
         for kind in EVERY_END:
-            task = put_and_claim(backend, ttl=-1.0)
+            task = put_and_claim(backend, ttl=0.0)
             backend.finish(WORKER, [every_outcome(task)[kind]])
-        running = put_and_claim(backend, ttl=-1.0)
+        running = put_and_claim(backend, ttl=0.0)
         kept = [
             running,
-            put_one(backend, ttl=-1.0),
-            put_one(backend, ttl=-1.0, due=backend.now() + 60),
+            put_one(backend, ttl=0.0),
+            put_one(backend, ttl=0.0, due=backend.now() + 60),
             put_and_finish(backend, group="h", ttl=3600.0),
         ]
 
@@ -52,7 +54,7 @@ class RetentionConformance(Ground):
         assert set(ids(backend.list_tasks(TaskFilter()))) == set(ids(kept))
 
     def test_history_goes_with_its_task(self, backend: Backend) -> None:
-        task = put_and_claim(backend, ttl=-1.0)
+        task = put_and_claim(backend, ttl=0.0)
         backend.finish(WORKER, [Failed(task, FAULT)])
 
         backend.purge()
@@ -70,7 +72,7 @@ class RetentionConformance(Ground):
         assert (backend.purge(limit=2), backend.purge(limit=2)) == (1, 0)
 
     def test_a_retried_task_is_kept(self, backend: Backend) -> None:
-        task = put_and_finish(backend, ttl=-1.0)
+        task = put_and_finish(backend, ttl=0.0)
         backend.retry([task.id])
 
         purged = backend.purge()
@@ -79,8 +81,12 @@ class RetentionConformance(Ground):
         assert backend.get_many([task.id]).keys() == {task.id}
 
     def test_a_purged_task_leaves_its_key(self, backend: Backend) -> None:
-        window = {"unique_key": "key", "unique_until": UniqueUntil.WINDOW, "unique_for": 3600.0}
-        put_and_finish(backend, ttl=-1.0, **window)
+        window: dict[str, Any] = {
+            "unique_key": "key",
+            "unique_until": UniqueUntil.WINDOW,
+            "unique_for": 3600.0,
+        }
+        put_and_finish(backend, ttl=0.0, **window)
         backend.purge()
 
         (answer,) = backend.put([new_task(**window)])

@@ -11,6 +11,7 @@ from taskkitx.testing.conformance.given import (
     CRASH,
     EVERY_OUTCOME,
     FAULT,
+    GONE,
     WORKER,
     claim_all,
     claim_one,
@@ -124,19 +125,20 @@ class ReturnConformance(Ground):
         order = [task.id if task is not None else None for task in claims]
         assert order == [tasks[1].id, tasks[2].id, tasks[0].id, None]
 
-    @pytest.mark.parametrize("back", ["release", "restore"])
+    @pytest.mark.parametrize("back", ["released", "freed", "lost"])
     def test_a_solo_task_stays_solo_when_it_comes_back(self, backend: Backend, back: str) -> None:
         task = make_suspect(backend)
         claim = backend.claim_solo(WORKER, ["g"])
         assert claim is not None
 
-        returned = (
-            backend.release(WORKER, [claim]) if back == "release" else backend.restore(WORKER)
-        )
+        if back == "released":
+            backend.release(WORKER, [claim])
+        else:
+            backend.restore(WORKER, lost=GONE if back == "lost" else None)
 
         kept = record_of(backend, task).task
-        assert returned == 1
-        assert (kept.state, kept.loss, kept.attempt) == (TaskState.SOLO, CRASH.cause, 2)
+        assert (kept.state, kept.attempt) == (TaskState.SOLO, 2)
+        assert kept.loss == (GONE.cause if back == "lost" else CRASH.cause)
 
     @pytest.mark.parametrize("kind", EVERY_OUTCOME)
     def test_a_solo_task_with_an_outcome_is_a_suspect_no_more(

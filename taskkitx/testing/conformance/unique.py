@@ -1,6 +1,7 @@
 """Unique keys: how long each mode binds, and what a task without its key may do."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,7 @@ class UniqueConformance(Ground):
 
         _give_back(backend, back, first)
 
+        assert _put_another(backend) == second.id
         assert set(ids(backend.claim(WORKER, {"g": 3}))) == {first.id, second.id}
 
     @pytest.mark.parametrize("until", [QUEUED, STARTED, DONE, None])
@@ -210,7 +212,7 @@ class UniqueConformance(Ground):
         assert set(ids(backend.claim(WORKER, {"g": 3}))) == {first.id, second.id}
 
 
-def _unique(until: UniqueUntil) -> dict[str, object]:
+def _unique(until: UniqueUntil) -> dict[str, Any]:
     return {
         "unique_key": "key",
         "unique_until": until,
