@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from taskkitx import log
 from taskkitx.backend import Backend
+from taskkitx.backends.connect import connect
 from taskkitx.errors import ConfigurationError
 from taskkitx.event import EventBridge
 from taskkitx.handler import TaskHandler
@@ -80,8 +81,6 @@ class AppTarget:
 
     def store(self, url: str) -> tuple[Backend, EventBridge]:
         """Connect by URL."""
-        from taskkitx.backends.connect import connect
-
         return connect(url)
 
 
