@@ -1,4 +1,4 @@
-"""`make demo`: tokenizes the standard library in several processes, kills one of them, and checks that nothing is lost."""
+"""`make demo`: tokenizes the standard library in several processes, kills one, and checks that nothing is lost."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from examples.tokens import Counts, count
-from taskkitx import Result
+from taskkitx import InitiateTaskArgs, Result
 from taskkitx.backend import Backend
 
 PROCESSES, THREADS = 2, 4
@@ -44,7 +44,7 @@ def demo(folder: Path) -> int:
     )
     began = time.monotonic()
     results = kit.initiate_tasks(
-        *({"group": "default", "name": "count", "data": str(file)} for file in files)
+        *(InitiateTaskArgs(group="default", name="count", data=str(file)) for file in files)
     )
     console.print(f"initiated {len(results)} tasks in {time.monotonic() - began:.2f} s")
     supervisor = start_supervisor(folder)
@@ -81,7 +81,12 @@ def watch(
     """Show progress, kill one worker in the middle; returns its pid, when it died, and what it was running."""
     killed: tuple[int, float, set[str]] | None = None
     deadline = time.monotonic() + PATIENCE
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("tokenizing", total=total)
         done = 0

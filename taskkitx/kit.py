@@ -52,7 +52,7 @@ class Kit(Generic[In, Out]):
         self.bridge = bridge
         self.handler = handler
         self.settings = settings or Settings.from_environment()
-        self._runners: list["Runner"] = []
+        self._runners: list[Runner] = []
 
     # Initiating
 

@@ -79,9 +79,7 @@ def renew(
     return {
         worker_id
         for worker_id, info in workers.items()
-        if connection.execute(
-            sql.RENEW, (until, json.dumps(dict(info)), worker_id)
-        ).rowcount
+        if connection.execute(sql.RENEW, (until, json.dumps(dict(info)), worker_id)).rowcount
     }
 
 
@@ -91,7 +89,10 @@ def known_workers(
     """Every worker with the end of its lease, oldest first."""
     now = leases.now()
     return [
-        (WorkerRecord(*row[:8], lease_left=row[8] - now, info=json.loads(row[9])), row[8])
+        (
+            WorkerRecord(*row[:8], row[8] - now, json.loads(row[9])),
+            row[8],
+        )  # in the order of the columns
         for row in connection.execute(sql.WORKERS).fetchall()
     ]
 

@@ -29,21 +29,26 @@ def create(connection: sqlite3.Connection) -> None:
 def schema_of_an_empty_file() -> str:
     """The text of `sqlite_schema.sql`, made from the metadata."""
     from sqlalchemy.dialects import sqlite
-    from sqlalchemy.schema import CreateIndex, CreateTable
 
     from taskkitx.backends.sql.schema import metadata
 
     made: list[str] = []
     for table in metadata.sorted_tables:
-        indexes = sorted(table.indexes, key=lambda index: str(index.name))
         made += [
             "\n".join(line.replace("\t", "    ").rstrip() for line in text.strip().splitlines())
             for text in (
-                str(element.compile(dialect=sqlite.dialect()))
-                for element in (CreateTable(table), *map(CreateIndex, indexes))
+                str(element.compile(dialect=sqlite.dialect())) for element in _elements(table)
             )
         ]
     return ";\n\n".join(made) + ";\n"
+
+
+def _elements(table: Any) -> list[Any]:
+    """What a table is created by: itself, and its indexes in order of name."""
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    return [CreateTable(table), *map(CreateIndex, indexes)]
 
 
 def upgrade(connection: sqlite3.Connection) -> None:

@@ -88,7 +88,7 @@ _RARE = (
 
 
 def due_of(task: Task, now: float) -> tuple[int, float]:
-    """State and due of a task that is being put: the store's now stands for "at once" and for what delays count from."""
+    """State and due of a task that is being put; "at once" and delays count from the store's now."""
     if task.delay is not None:
         return int(TaskState.SCHEDULED if task.delay > 0 else TaskState.QUEUED), now + task.delay
     if task.state is TaskState.SCHEDULED:
