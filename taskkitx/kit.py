@@ -102,7 +102,7 @@ class Kit(Generic[In, Out]):
             return item
         group, name = check_group(item["group"]), item["name"]
         options: dict[str, Any] = {}
-        if item.get("priority"):
+        if "priority" in item:
             options["priority"] = item["priority"]
         task = Task.init(
             group,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from taskkitx.backend import Attempt, Record
+from taskkitx.backend import Attempt, Record, WorkerRecord
 from taskkitx.task import Task, TaskState, UniqueUntil
 
 Row = Sequence[Any]
@@ -65,6 +65,23 @@ def to_record(row: Row) -> Record:
 def to_attempt(row: Row) -> Attempt:
     """The attempt of a row of `statements.ATTEMPTS`."""
     return Attempt(*row)
+
+
+def to_worker(row: Row, lease_left: float) -> WorkerRecord:
+    """The worker of a row of `statements.WORKERS`."""
+    worker_id, instance, host, pid, boot_id, namespace, pid_started, started, _, info = row
+    return WorkerRecord(
+        worker_id,
+        instance,
+        host,
+        pid,
+        boot_id,
+        namespace,
+        pid_started,
+        started,
+        lease_left,
+        json.loads(info),
+    )
 
 
 def is_plain(task: Task) -> bool:

@@ -31,7 +31,7 @@ HOLDER = (
 )
 
 # A key that no longer binds is NULL in `unique_key`; `unique_name` keeps what it was.
-_KEY_WHEN_CLAIMED = "CASE WHEN unique_key IS NULL OR unique_until IN ('queued', 'started') THEN NULL ELSE unique_key END"
+_KEY_WHEN_CLAIMED = "CASE WHEN unique_until IN ('queued', 'started') THEN NULL ELSE unique_key END"
 _KEY_WHEN_FINISHED = "CASE WHEN unique_until = 'window' THEN unique_key END"
 REBIND = """
 UPDATE OR IGNORE taskkitx_task SET unique_key = unique_name
