@@ -65,7 +65,7 @@ def prepare(connections: Connections, *, migrate: bool = True) -> None:
             found = version_of(connection)
     except StoreUnavailable as error:
         if is_broken(error.__cause__):
-            raise ConfigurationError(str(error)) from error
+            raise ConfigurationError(str(error)) from None
         raise
     if found == VERSION:
         return
