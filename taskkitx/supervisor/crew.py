@@ -5,10 +5,9 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from taskkitx import clock, log
+from taskkitx import clock, log, process
 from taskkitx.ids import make_worker_id
 from taskkitx.settings import Settings
-from taskkitx.supervisor import processes
 from taskkitx.supervisor.backoff import Backoff
 from taskkitx.supervisor.child import Post, run_worker
 from taskkitx.supervisor.children import NEVER, ChildState, Nursery, WorkerChild
@@ -96,7 +95,7 @@ class Crew:
             delay = self.backoff.failed(now)
             log.fork_failed(role=role, error=log.one_line(error), delay=delay)
             return None
-        region.pid, region.pid_started = pid, processes.started_at(pid)
+        region.pid, region.pid_started = pid, process.started_at(pid)
         worker = WorkerChild(
             pid,
             role,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from taskkitx import clock, log
+from taskkitx import clock, log, process
 from taskkitx.backend import Subscription, TaskFilter
 from taskkitx.settings import Settings
 from taskkitx.supervisor import fork, processes, signals
@@ -168,7 +168,7 @@ class Keeper:
             log.supervisor_lost(workers=len(self._table.alive()))
         too_long = clock.monotonic() - self._orphaned_at > OUTLIVE
         for region in self._table.alive():
-            if not processes.is_alive(region.pid, region.pid_started):
+            if not process.is_alive(region.pid, region.pid_started):
                 self._burial.add(region, Death(deliberate=True))
                 self._services.hurry("restore")
             elif too_long:

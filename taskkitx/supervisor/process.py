@@ -5,7 +5,8 @@ import select
 import signal
 import time
 
-from taskkitx.supervisor import processes
+from taskkitx import process
+from taskkitx.supervisor.processes import resident_memory
 
 
 class TaskkitProcess:
@@ -16,7 +17,7 @@ class TaskkitProcess:
         self.pid = pid
         self.started = time.time()
         """UNIX seconds."""
-        self._ticks = processes.started_at(pid)
+        self._ticks = process.started_at(pid)
         self._supervised = supervised
         self._status: int | None = None
 
@@ -31,7 +32,7 @@ class TaskkitProcess:
     @property
     def rss(self) -> int:
         """Bytes of memory it occupies; 0: unknown."""
-        return processes.resident_memory(self.pid)
+        return resident_memory(self.pid)
 
     @property
     def exitcode(self) -> int | None:
@@ -42,7 +43,7 @@ class TaskkitProcess:
     def is_alive(self) -> bool:
         """Whether it still runs."""
         if self._supervised:
-            return processes.is_alive(self.pid, self._ticks)
+            return process.is_alive(self.pid, self._ticks)
         return self.exitcode is None
 
     def is_active(self) -> bool:

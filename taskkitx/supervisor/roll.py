@@ -15,6 +15,8 @@ class Replacements:
     spawn: Callable[[], WorkerChild | None]
     wait_for_old: float
     """Seconds an old worker may drain before the next one's turn comes; it may go on draining."""
+    on_rolled: Callable[[], None] = lambda: None
+    """Called when a rolling restart is over, done or given up."""
     _queue: deque[tuple[WorkerChild, str]] = field(default_factory=deque[tuple[WorkerChild, str]])
     _old: WorkerChild | None = None
     _new: WorkerChild | None = None
@@ -62,11 +64,15 @@ class Replacements:
             self._give_up(why)
 
     def _give_up(self, why: str) -> None:
+        self._queue.clear()
+        self._old = self._new = None
         if self._rolling:
             log.roll_aborted(reason=why)
-        self._queue.clear()
+            self._end_roll()
+
+    def _end_roll(self) -> None:
         self._rolling = False
-        self._old = self._new = None
+        self.on_rolled()
 
     def tend(self, now: float) -> None:
         """Take the next step."""
@@ -92,8 +98,8 @@ class Replacements:
         if not self._queue:
             self._old = None
             if self._rolling:
-                self._rolling = False
                 log.roll_finished()
+                self._end_roll()
             return
         new = self.spawn()
         if new is not None:

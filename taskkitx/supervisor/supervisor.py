@@ -99,7 +99,9 @@ class Supervisor:
         self.crew = Crew(*shared)
         self.keeping = Keeping(*shared, url=self.target.url)
         self.solo_lane = SoloLane(self.crew)
-        self.replacements = Replacements(self.crew.spawn, self.settings.drain_timeout or 30.0)
+        self.replacements = Replacements(
+            self.crew.spawn, self.settings.drain_timeout or 30.0, self.notifier.reloaded
+        )
         self.recycler = Recycler(
             self.settings, self.crew, self.replacements, self.keeping, self.should_restart
         )

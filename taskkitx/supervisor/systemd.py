@@ -18,6 +18,7 @@ class Notifier:
     address: str = ""
     watchdog: float = 0.0
     """Seconds between two signs of progress; 0: nobody waits for them."""
+    _reloading: bool = False
     _status: str = ""
     _last: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -32,12 +33,19 @@ class Notifier:
         return Notifier(address, watchdog if address else 0.0)
 
     def ready(self) -> None:
-        """The service works; also ends a reload."""
+        """The service works."""
         self._send("READY=1")
 
     def reloading(self) -> None:
         """A rolling restart has begun."""
+        self._reloading = True
         self._send("RELOADING=1", f"MONOTONIC_USEC={clock.monotonic() * 1e6:.0f}")
+
+    def reloaded(self) -> None:
+        """The rolling restart is over, whatever came of it."""
+        if self._reloading:
+            self._reloading = False
+            self._send("READY=1")
 
     def stopping(self) -> None:
         """The service stops."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from taskkitx import log
 from taskkitx.backend import Backend
+from taskkitx.backends.connect import connect
 from taskkitx.errors import ConfigurationError
 from taskkitx.event import EventBridge
 from taskkitx.handler import TaskHandler
@@ -75,13 +76,11 @@ class AppTarget:
     def load(self) -> Loaded:
         """Import the application."""
         app = import_app(self.path)
-        schedulers = {} if self.schedulers is None else self.schedulers(app)
+        schedulers: Schedulers = {} if self.schedulers is None else self.schedulers(app)
         return Loaded(app.backend, app.handler, schedulers)
 
     def store(self, url: str) -> tuple[Backend, EventBridge]:
         """Connect by URL."""
-        from taskkitx.backends.connect import connect
-
         return connect(url)
 
 

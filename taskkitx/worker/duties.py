@@ -16,6 +16,8 @@ RESTORE_PAGE = 1000
 PURGE_PAGE = 1000
 PURGE_INTERVAL = 60.0
 """Pause of retention after a page that was not full."""
+OWN_KEEPER_FIRST = 1.0
+"""Seconds a dead worker is left to the keeper of its own process tree."""
 PURGE_BREATH = 0.05
 """Pause between full pages, so that retention never crowds out work."""
 
@@ -45,12 +47,24 @@ def lease_service(
 
 
 def restore_service(backend: Backend, settings: Settings) -> Service:
-    """Takes back the tasks of workers whose lease has ended, page by page until none is left."""
+    """Takes back the tasks of workers whose lease has ended, page by page until none is left.
+
+    A store that sees at once that a process is dead sees it as early as the worker's own keeper does, and only that
+    keeper knows who is to blame: it goes first.
+    """
+    seen: dict[str, float] = {}
 
     def restore() -> float:
-        for worker_id in backend.expired_workers():
-            restored = restore_all(backend, worker_id, lost=HOST_GONE)
-            log.worker_expired(worker_id, restored)
+        now = clock.monotonic()
+        expired = backend.expired_workers()
+        for worker_id in seen.keys() - set(expired):
+            del seen[worker_id]
+        for worker_id in expired:
+            if now - seen.setdefault(worker_id, now) >= OWN_KEEPER_FIRST:
+                restored = restore_all(backend, worker_id, lost=HOST_GONE)
+                log.worker_expired(worker_id, restored)
+        if seen:
+            return OWN_KEEPER_FIRST
         return min(5.0, settings.lease_ttl / 3) * random.uniform(0.9, 1.1)
 
     return restore

@@ -18,6 +18,7 @@ kit = Kit(innocent, holds_the_interpreter)
 
     tree.wait("worker_hung")
     tree.wait("worker_ready", count=2)
+    tree.wait("worker_died")
 
     dumped = "".join(line["trace"] for line in tree.seen("stacks_dumped"))
     assert "in holds_the_interpreter" in dumped

@@ -36,6 +36,9 @@ class Backend:
         pass
 
     def renew(self, workers, ttl):
+        for info in workers.values():
+            if "recycled" in info:
+                self.tell(verb="renew", recycled=info["recycled"])
         unknown = self._file("unknown").read_text() if self._file("unknown").exists() else ""
         return [worker for worker in workers if worker not in unknown]
 

@@ -34,7 +34,9 @@ def list_tasks(
     conditions, parameters = _conditions(which, after)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     query = f"SELECT {sql.RECORD} FROM taskkitx_task{where} ORDER BY id DESC LIMIT ?"
-    return [rows.to_record(row) for row in connection.execute(query, (*parameters, limit)).fetchall()]
+    return [
+        rows.to_record(row) for row in connection.execute(query, (*parameters, limit)).fetchall()
+    ]
 
 
 def _conditions(which: TaskFilter, after: str | None) -> tuple[list[str], list[object]]:

@@ -9,14 +9,26 @@ from taskkitx.backends.sql.migrate import create, upgrade
 from taskkitx.backends.sql.version import VERSION
 from taskkitx.errors import ConfigurationError, SchemaMismatch, StoreUnavailable
 
-_NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "glusterfs")
+_NETWORK_FILE_SYSTEMS = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "fuse.sshfs",
+    "9p",
+    "ceph",
+    "glusterfs",
+)
 
 
 def check_path(path: str, force: bool) -> None:
     """Refuse what SQLite could only fail at, or silently corrupt; raises ConfigurationError or StoreUnavailable."""
     directory = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(directory):
-        raise StoreUnavailable(f"the SQLite file {path} cannot be made: there is no directory {directory}")
+        raise StoreUnavailable(
+            f"the SQLite file {path} cannot be made: there is no directory {directory}"
+        )
     if os.path.isdir(path):
         raise StoreUnavailable(f"the SQLite file {path} is a directory")
     if not os.access(path if os.path.exists(path) else directory, os.W_OK):
@@ -62,7 +74,8 @@ def prepare(connections: Connections, *, migrate: bool = True) -> None:
         connections.initialise(upgrade)
     else:
         raise SchemaMismatch(
-            f"the SQLite file {connections.path} has schema {found}, this taskkitx needs {VERSION}: run `taskkitx migrate`"
+            f"the SQLite file {connections.path} has schema {found}, this taskkitx needs {VERSION}: "
+            "run `taskkitx migrate`"
         )
 
 
