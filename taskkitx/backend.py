@@ -7,6 +7,9 @@ exception either all of it happened or nothing did, and repeating it is safe. Tr
 StoreUnavailable (may work later) or StoreRefused (never will); nothing else escapes but programming errors.
 Verbs may be called from any thread. A backend is used only in the process that opened it: connections are opened
 lazily, `close()` before a fork, and a child opens its own.
+
+A task *waits* while it is scheduled, queued, solo, parked or blocked. A task whose cancel was requested never waits
+again: where a retry, `release` or `restore` would let it wait, it is cancelled instead.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,7 +34,7 @@ class Exchanged(NamedTuple):
     accepted: Collection[str]
     """Ids of the outcomes that are written, now or by an earlier call whose reply was lost."""
     claims: list[Task]
-    """Newly claimed tasks in order of (priority, due, id) per group, `attempt` and `worker_id` set."""
+    """Newly claimed tasks as they are now, in order of (priority descending, due, id) per group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Attempt:
     state: str
     """What it ended in: retried, failed, crashed, lost."""
     kind: str
+    """As in Fault: an exception's type, or crash or lost for what `restore` writes."""
     message: str
     trace: str
 
@@ -56,7 +60,7 @@ class Record:
     task: Task
     result: bytes | None = None
     error: str | None = None
-    """Why it failed, one line first, traceback after."""
+    """Why it failed: the `text` of its fault. Only on failed tasks."""
     done: float | None = None
     """When it finished."""
     disposable: float | None = None
@@ -119,7 +123,7 @@ class GroupStatus:
     group: str
     counts: Mapping[TaskState, int]
     oldest_due: float | None
-    """Age in seconds of the queued task that has been due longest."""
+    """Age in seconds of the QUEUED task that has been due longest."""
     paused: bool
 
 
@@ -171,7 +175,11 @@ class Backend(Protocol):
         """Store new tasks, all or none; one answer per task, in order.
 
         A task whose id already stands, or whose unique key is bound, is not stored: the answer names the one that
-        stands. State QUEUED means due at the store's now; SCHEDULED means `due` (or now + `delay`).
+        stands (by id first), be it an earlier one of the same batch. State QUEUED means due at the store's now;
+        SCHEDULED means `due` (or now + `delay`). `created` becomes the store's now, `delay` is not kept.
+        A unique key binds at most one task at a time, as long as its `unique_until` says (None: DONE) and the task
+        exists. A task that waits again takes its key again if it may and nobody else has; without it, it waits too.
+        What is read shows a task's key at least while it binds.
         With `connection` the tasks are part of the caller's transaction and the hint goes out after its commit.
         """
         ...
@@ -179,7 +187,7 @@ class Backend(Protocol):
     # The worker's cycle
 
     def claim(self, worker_id: str, wanted: Mapping[str, int]) -> list[Task]:
-        """Make due tasks of these groups queued, then take up to n per group: the exchange without outcomes."""
+        """Make due tasks of these groups queued, then take up to n > 0 per group: the exchange without outcomes."""
         ...
 
     def finish(self, worker_id: str, outcomes: Sequence[Outcome]) -> Collection[str]:
@@ -192,26 +200,33 @@ class Backend(Protocol):
         """Write outcomes and claim, in one transaction.
 
         An outcome whose fence no longer holds is refused and changes nothing, unless this very attempt of this
-        worker had already been written. Claims only QUEUED tasks of groups that are not paused, by (priority
-        descending, due, id); attempt + 1. A Retried task becomes queued (interval <= 0) or scheduled.
+        worker had already been written. `then` tasks are put after all outcomes, by the rules of `put`. Claims only
+        QUEUED tasks of groups that are not paused, by (priority descending, due, id); attempt + 1. A Retried task
+        becomes queued (interval <= 0) or scheduled. Outcomes end `loss` and clear nothing else of the past: a finished
+        task keeps `attempt`, `worker_id` and `began`. Retried and Failed write history. Whether the outcomes or the
+        claims come first is left to the store.
         """
         ...
 
     def claim_solo(self, worker_id: str, groups: Collection[str]) -> Task | None:
-        """Take one SOLO task of these groups, in the same order."""
+        """Take one SOLO task that is due of these groups unless paused, in the same order.
+
+        It stays solo, released or restored, until an outcome of it is accepted: then it has proven harmless.
+        """
         ...
 
     def release(self, worker_id: str, claims: Sequence[Task], *, parked: bool = False) -> int:
         """Give unstarted claims back as queued (or parked: its name is unknown here), fenced; nothing is charged.
 
-        Returns how many were given back.
+        `attempt`, `due` and `loss` stay, `worker_id` becomes None: a finish of this attempt is refused from now on.
+        A solo task goes back to SOLO. Returns how many were given back.
         """
         ...
 
     def claim_parked(
         self, worker_id: str, group: str, names: Collection[str], limit: int
     ) -> list[Task]:
-        """Take up to `limit` PARKED tasks of a group whose name is among `names`."""
+        """Take up to `limit` PARKED tasks, whose name is among `names`, of a group unless paused, in the same order."""
         ...
 
     def owned(self, worker_id: str, older_than: float) -> list[tuple[str, int]]:
@@ -219,7 +234,10 @@ class Backend(Protocol):
         ...
 
     def next_due(self, groups: Collection[str]) -> float | None:
-        """Seconds until the next scheduled task of these groups is due (<= 0: now); None when there is none."""
+        """Seconds until the next scheduled task of these groups is due (<= 0: now); None when there is none.
+
+        Never <= 0 for what the last claim for these groups already found due: a paused group keeps nobody awake.
+        """
         ...
 
     def persist(self) -> None:
@@ -227,7 +245,10 @@ class Backend(Protocol):
         ...
 
     def progress(self, worker_id: str, task: Task, progress: str) -> bool:
-        """Write a running attempt's progress, fenced; False: not yours any more, or its cancel is requested."""
+        """Write a running attempt's progress, fenced.
+
+        False: nothing was written, it is not yours any more or its cancel is requested.
+        """
         ...
 
     def cancel_requested(self, worker_id: str) -> Collection[str]:
@@ -237,11 +258,17 @@ class Backend(Protocol):
     # Leases
 
     def register(self, worker: WorkerRecord, ttl: float) -> None:
-        """Make the worker known, its lease ending in `ttl` seconds, before it claims anything."""
+        """Make the worker known, its lease ending in `ttl` seconds, before it claims anything.
+
+        `started` becomes the store's now. Registering again replaces what was known.
+        """
         ...
 
     def renew(self, workers: Mapping[str, Mapping[str, Any]], ttl: float) -> Collection[str]:
-        """Extend these workers' leases and replace their info; returns the ids that are still known."""
+        """Extend these workers' leases and replace their info; returns the ids that are still known.
+
+        A lease that has ended is extended too, as long as the worker is known; an unknown one is not made known.
+        """
         ...
 
     def deregister(self, worker_ids: Collection[str]) -> None:
@@ -267,22 +294,30 @@ class Backend(Protocol):
     ) -> int:
         """Take up to `limit` running tasks of a dead worker back; returns how many, so 0 says all is done.
 
-        `charged`: crashes + 1, `loss` and history written, due after a back-off of 10 s * 2**(crashes - 1).
-        `suspects`: become SOLO, `loss` set, nothing charged. `lost`: the worker vanished with its host: lost + 1,
-        `loss` and history written, a back-off with full jitter; from the second time on SOLO. Every other task is
-        queued at once, nothing charged. When no running task is left, the worker is forgotten in the same
-        transaction.
+        `charged` (by task id): crashes + 1, `loss` and history (crashed) written, solo, due after a back-off of
+        10 s * 2**(crashes - 1). `suspects` (by task id): become solo, `loss` set, nothing charged. `lost`: the worker
+        vanished with its host and so did every other task: lost + 1, `loss` and history (lost) written, due after a
+        random part of 10 s * 2**(lost - 1), solo from the second time on. Without `lost`, every other task is queued
+        at once, nothing charged, `loss` kept. Where no back-off is named, `due` is kept. `worker_id` becomes None.
+        When no running task is left, the worker is forgotten in the same transaction.
         """
         ...
 
     # Commands on tasks
 
     def cancel(self, ids: Collection[str], by: str = "") -> dict[str, TaskState]:
-        """Cancel what waits, at once; ask for it where it runs. Returns the state each known task is in now."""
+        """Cancel what waits, at once; ask for it where it runs. Returns the state each known task is in now.
+
+        Who asked first, and when, is kept.
+        """
         ...
 
     def retry(self, ids: Collection[str]) -> int:
-        """Queue finished tasks again, due now: retry_count, crashes and lost start again at 0, history is kept."""
+        """Queue finished tasks again, due now; returns how many.
+
+        retry_count, crashes and lost start again at 0; attempt and history go on; what the task had come to, its
+        progress, cancel and `expires` are cleared.
+        """
         ...
 
     def discard(self, ids: Collection[str]) -> int:
@@ -306,13 +341,16 @@ class Backend(Protocol):
         ...
 
     def groups(self, cap: int = 10_000) -> list[GroupStatus]:
-        """Every group that has tasks or was paused, by name, each count stopped at `cap`."""
+        """Every group that has tasks or is paused by name, in order of name, each count stopped at `cap`."""
         ...
 
     # Pause
 
     def pause(self, groups: Collection[str] | None) -> None:
-        """From now on nothing is claimed for these groups (None: all). Kept in the store until resumed."""
+        """From now on nothing is claimed for these groups (None: all, future ones too). Kept until resumed.
+
+        The last word on a group holds: after `pause(None)`, `resume(["a"])` lets `a` run and nothing else.
+        """
         ...
 
     def resume(self, groups: Collection[str] | None) -> None:

@@ -16,9 +16,14 @@ TaskkitxError
 │   ├── TaskDiscarded
 │   ├── TaskCancelled
 │   └── TaskExpired
+├── DuplicateTask               its unique key is bound
 ├── ResultGetTimedOut           (TimeoutError)
 ├── ResultGetPrevented          waiting for a result inside a handler
-└── DiscardTask                 raised by handlers
+├── DiscardTask                 raised by handlers
+└── AttemptInterrupted          raised inside handlers
+    ├── SoftTimeLimit
+    ├── HardTimeLimit           only seen by get_retry_interval: the handler is past listening
+    └── CancelRequested
 """
 
 from typing import Any
@@ -72,6 +77,9 @@ class DuplicateTask(TaskkitxError):
         self.task_id = task_id
         self.key = key
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.task_id, self.key)
+
 
 class NoResult(TaskkitxError, LookupError):
     """The task has not finished yet."""
@@ -88,6 +96,9 @@ class Failed(TaskkitxError):
         super().__init__(message)
         self.task = task
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.task, self.message)
 
 
 class TaskDiscarded(Failed):
@@ -112,3 +123,19 @@ class ResultGetPrevented(TaskkitxError):
 
 class DiscardTask(TaskkitxError):
     """Raised by a handler that wants its task gone, neither succeeded nor failed."""
+
+
+class AttemptInterrupted(TaskkitxError):
+    """The running attempt is asked to end now."""
+
+
+class SoftTimeLimit(AttemptInterrupted):
+    """The attempt has run for its soft timeout: clean up and come to an end."""
+
+
+class HardTimeLimit(AttemptInterrupted):
+    """The attempt did not end within its timeout; its process stops claiming and is replaced."""
+
+
+class CancelRequested(AttemptInterrupted):
+    """Somebody cancelled the task while it ran."""

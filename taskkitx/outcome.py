@@ -19,6 +19,12 @@ class Fault:
     trace: str = ""
     """Traceback or stack dump, its tail when long."""
 
+    @property
+    def text(self) -> str:
+        """All of it for people, as kept on a failed task: one line, then the trace."""
+        line = f"{self.kind}: {self.message}"
+        return f"{line}\n{self.trace}" if self.trace else line
+
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:

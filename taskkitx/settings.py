@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from taskkitx.errors import ConfigurationError
+from taskkitx.log import LEVELS
 
 DEFAULT_URL = "sqlite:///taskkitx.db"
 
@@ -51,10 +52,12 @@ class Settings:
             )
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int | float) and value < 0:
-                raise ConfigurationError(f"{field.name} is {value}: it cannot be negative")
+            if isinstance(value, int | float) and not 0 <= value < float("inf"):
+                raise ConfigurationError(f"{field.name} is {value}: it is a finite number >= 0")
         if self.log_format not in ("text", "json"):
             raise ConfigurationError(f"log_format is {self.log_format!r}: it is text or json")
+        if self.log_level not in LEVELS:
+            raise ConfigurationError(f"log_level is {self.log_level!r}: one of {', '.join(LEVELS)}")
         if self.poll_interval <= 0:
             raise ConfigurationError("poll_interval is 0: without it a lost hint would lose a task")
 

@@ -7,9 +7,13 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from taskkitx import clock
+from taskkitx.errors import InvalidTask
 from taskkitx.ids import check_group, check_name, group_of, make_task_id
 
 DEFAULT_TASK_TTL = 7 * 24 * 3600.0
+MAX_PRIORITY = 2**31 - 1
+MAX_SECONDS = 1e12
+"""No time or duration is longer: what is, was meant in another unit, or not meant at all."""
 
 
 class TaskState(IntEnum):
@@ -80,7 +84,7 @@ class Task:
     attempt: int = 0
     """+1 at every claim, never reset."""
     worker_id: str | None = None
-    """Who claimed it last."""
+    """Who claimed it last; None again when the claim was given or taken back."""
     began: float | None = None
     """When the current or last attempt was claimed, by the store's clock."""
     crashes: int = 0
@@ -113,11 +117,13 @@ class Task:
         """A new task, ready to be put. `due` None means at once.
 
         A naive datetime is local time. `options` are the fields from `priority` on.
-        Raises InvalidTask when group, name or a number is out of bounds.
+        Raises InvalidTask when group, name, data or a number is out of bounds; a negative `delay` is none.
         """
         created = clock.now()
         waits = due is not None or options.get("delay") is not None
-        return cls(
+        if not isinstance(data, bytes):
+            raise InvalidTask(f"a task's data is bytes, not {type(data).__name__}")
+        task = cls(
             id=make_task_id(check_group(group)),
             name=check_name(name),
             data=data,
@@ -128,6 +134,10 @@ class Task:
             state=TaskState.SCHEDULED if waits else TaskState.QUEUED,
             **options,
         )
+        # The defaults need no check, and most tasks are made of them.
+        if waits or options or scheduled is not None or ttl != DEFAULT_TASK_TTL:
+            _check_numbers(task)
+        return task
 
     @property
     def group(self) -> str:
@@ -179,6 +189,28 @@ class Task:
     def clone_for_retry(self, interval: float) -> "Task":
         """The same task as it will be after a failure retried in `interval` seconds."""
         return replace(self, due=clock.now() + interval, retry_count=self.retry_count + 1)
+
+
+def _check_numbers(task: Task) -> None:
+    for name in ("due", "scheduled", "delay"):
+        _check_seconds(name, getattr(task, name), least=-MAX_SECONDS)
+    for name in ("ttl", "timeout", "expires", "unique_for"):
+        _check_seconds(name, getattr(task, name), least=0)
+    if not isinstance(task.priority, int) or abs(task.priority) > MAX_PRIORITY:
+        raise InvalidTask(
+            f"a task's priority is a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}, "
+            f"not {task.priority!r}"
+        )
+    if task.unique_until is UniqueUntil.WINDOW and task.unique_for is None:
+        raise InvalidTask("a task unique within a window says with unique_for how many seconds")
+
+
+def _check_seconds(name: str, value: float | None, least: float) -> None:
+    # NaN fails every comparison, hence this one.
+    if value is not None and not (isinstance(value, int | float) and least <= value <= MAX_SECONDS):
+        raise InvalidTask(
+            f"a task's {name} is a number of seconds from {least:g} to {MAX_SECONDS:g}, not {value!r}"
+        )
 
 
 def _in_zone(timestamp: float, zone: tzinfo | None) -> datetime:

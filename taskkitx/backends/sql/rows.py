@@ -1,0 +1,140 @@
+"""Rows to tasks and records, and back. The order of columns is that of `statements.COLUMNS`."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from taskkitx.backend import Attempt, Record, WorkerRecord
+from taskkitx.task import Task, TaskState, UniqueUntil
+
+Row = Sequence[Any]
+
+_STATES = {int(state): state for state in TaskState}
+TASK_COLUMNS = 22
+
+
+def to_task(row: Row) -> Task:
+    """The task of a row.
+
+    The constructor of a frozen dataclass sets every field by itself; filling the instance's dictionary, and leaving
+    defaults to the class, takes a third of the time, and this is the hot path.
+    """
+    task = object.__new__(Task)
+    state = task.__dict__
+    (
+        state["id"],
+        state["name"],
+        state["data"],
+        state["due"],
+        state["created"],
+        state["scheduled"],
+        state["retry_count"],
+        state["ttl"],
+        rank,
+        number,
+        state["attempt"],
+        state["worker_id"],
+        state["began"],
+        state["crashes"],
+        state["lost"],
+        state["loss"],
+        state["timeout"],
+        state["expires"],
+        unique_name,
+        unique_until,
+        unique_for,
+        headers,
+    ) = row[:TASK_COLUMNS]
+    state["state"] = _STATES[number]
+    if rank:
+        state["priority"] = -rank
+    if unique_name is not None:
+        state["unique_key"] = unique_name
+        state["unique_until"] = None if unique_until is None else UniqueUntil(unique_until)
+        state["unique_for"] = unique_for
+    if headers is not None:
+        state["headers"] = json.loads(headers)
+    return task
+
+
+def to_record(row: Row) -> Record:
+    """The record of a row of `statements.RECORD`."""
+    return Record(to_task(row), *row[TASK_COLUMNS:])
+
+
+def to_attempt(row: Row) -> Attempt:
+    """The attempt of a row of `statements.ATTEMPTS`."""
+    return Attempt(*row)
+
+
+def to_worker(row: Row, lease_left: float) -> WorkerRecord:
+    """The worker of a row of `statements.WORKERS`."""
+    worker_id, instance, host, pid, boot_id, namespace, pid_started, started, _, info = row
+    return WorkerRecord(
+        worker_id,
+        instance,
+        host,
+        pid,
+        boot_id,
+        namespace,
+        pid_started,
+        started,
+        lease_left,
+        json.loads(info),
+    )
+
+
+def is_plain(task: Task) -> bool:
+    """Whether only the columns of the short INSERT differ from their defaults."""
+    state = task.__dict__
+    return not any(state.get(name) for name in _RARE)
+
+
+_RARE = (
+    "scheduled",
+    "retry_count",
+    "attempt",
+    "crashes",
+    "lost",
+    "loss",
+    "unique_key",
+    "headers",
+    "timeout",
+    "expires",
+)
+
+
+def due_of(task: Task, now: float) -> tuple[int, float]:
+    """State and due of a task that is being put; "at once" and delays count from the store's now."""
+    if task.delay is not None:
+        return int(TaskState.SCHEDULED if task.delay > 0 else TaskState.QUEUED), now + task.delay
+    if task.state is TaskState.SCHEDULED:
+        return int(TaskState.SCHEDULED), task.due
+    return int(task.state), now
+
+
+def plain_row(task: Task, now: float) -> tuple[Any, ...]:
+    """The parameters of `statements.PUT`."""
+    state, due = due_of(task, now)
+    return task.id, task.group, task.name, task.data, state, -task.priority, due, now, task.ttl
+
+
+def full_row(task: Task, now: float) -> tuple[Any, ...]:
+    """The parameters of `statements.PUT_ALL`."""
+    until = None if task.unique_until is None else task.unique_until.value
+    return (
+        *plain_row(task, now),
+        task.scheduled,
+        task.retry_count,
+        task.attempt,
+        task.crashes,
+        task.lost,
+        task.loss,
+        task.timeout,
+        task.expires,
+        task.unique_key,
+        task.unique_key,
+        until,
+        task.unique_for,
+        None if task.headers is None else json.dumps(dict(task.headers)),
+    )

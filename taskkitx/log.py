@@ -1,0 +1,406 @@
+"""Every word the engine logs: one line per event, as text or JSON, each by a single write that never blocks.
+
+An event is called like a function, with the fields of its text by name or in their order:
+`log.worker_ready(pid=12, groups="default=8")`. Warnings and errors that repeat are collapsed: the first is written,
+then one line per ten seconds with a count. A log reader that has stopped reading costs lines, never work.
+"""
+
+import json
+import os
+import select
+import socket
+import stat
+import string
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, cast
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+MAX_LINE = 4096
+"""What a pipe takes whole or not at all (PIPE_BUF on Linux)."""
+COLLAPSE_FOR = 10.0
+"""Seconds between two lines about the same trouble."""
+_MAX_TROUBLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing worth a line. Calling it writes the line; its fields fill the text and stand on their own in JSON."""
+
+    level: Level
+    name: str
+    text: str
+    alike: tuple[str, ...] | None = None
+    """The fields that make two of these warnings the same trouble; None: all of them."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names in the text, in order."""
+        names = (name for _, name, _, _ in string.Formatter().parse(self.text) if name)
+        return tuple(dict.fromkeys(names))
+
+    def __call__(self, *values: object, **fields: object) -> None:
+        """Write the line, unless its level is not wanted or the same trouble has just been written."""
+        if LEVELS.index(self.level) >= _journal.threshold:
+            named = dict(zip(self.fields, values, strict=False)) | fields
+            _journal.write(self, {name: _plain(value) for name, value in named.items()})
+
+
+# Supervisor
+
+supervisor_started = Event(
+    "info",
+    "supervisor_started",
+    "supervisor {pid} of {instance} starts: {processes} processes, {groups}",
+)
+supervisor_ready = Event("info", "supervisor_ready", "ready: {workers} of {processes} workers")
+supervisor_stopped = Event("info", "supervisor_stopped", "supervisor stopped with exit code {code}")
+supervisor_broken = Event(
+    "error", "supervisor_broken", "the supervisor itself failed and stops its children: {error}"
+)
+boot_refused = Event("error", "boot_refused", "cannot start: {reason}")
+stop_requested = Event("info", "stop_requested", "{signal}: {meaning}")
+signal_refused = Event("warning", "signal_refused", "{signal} changes nothing: {reason}")
+processes_changed = Event(
+    "info", "processes_changed", "{signal}: {processes} worker processes from now on"
+)
+threads_at_fork = Event(
+    "warning",
+    "threads_at_fork",
+    "other threads are alive while worker processes are forked: {threads}; locks they hold stay locked in every child",
+)
+native_threads_at_fork = Event(
+    "warning",
+    "native_threads_at_fork",
+    "{count} threads of native libraries are alive while worker processes are forked",
+)
+fork_failed = Event(
+    "error", "fork_failed", "cannot fork a {role}: {error}; next try in {delay:.1f} s", ("role",)
+)
+no_free_region = Event(
+    "warning",
+    "no_free_region",
+    "no place left in the slot table: {waiting} dead workers wait for the store to take their tasks back",
+    (),
+)
+no_control_socket = Event(
+    "warning",
+    "no_control_socket",
+    "cannot bind {path}: {error}; health checks of this supervisor will fail",
+)
+orphan_reaped = Event("debug", "orphan_reaped", "reaped the orphan {pid} ({how})")
+clock_gap = Event(
+    "warning", "clock_gap", "the supervisor was stopped for {seconds:.0f} s; deadlines are moved"
+)
+
+# Children
+
+worker_started = Event("info", "worker_started", "{role} {pid} started ({worker_id})")
+worker_ready = Event(
+    "info", "worker_ready", "{role} {pid} is ready after {seconds:.2f} s: {groups}"
+)
+worker_waiting = Event(
+    "warning", "worker_waiting", "{role} {pid} waits for the store: {reason}", ("role",)
+)
+worker_boot_failed = Event(
+    "error", "worker_boot_failed", "{role} {pid} could not start: {reason}", ("role", "reason")
+)
+worker_died = Event("warning", "worker_died", "{role} {pid} {how} while it ran {running} tasks")
+worker_ended = Event("info", "worker_ended", "{role} {pid} ended: {reason}")
+worker_silent = Event(
+    "warning", "worker_silent", "{role} {pid} has been silent for {seconds:.0f} s", ("pid",)
+)
+worker_hung = Event(
+    "error",
+    "worker_hung",
+    "{role} {pid} has hung for {seconds:.0f} s: it dumps its stacks and is replaced",
+)
+worker_killed = Event("warning", "worker_killed", "{role} {pid} is killed: {reason}")
+worker_condemned = Event(
+    "warning",
+    "worker_condemned",
+    "{role} {pid} must be replaced: {tasks} outlived their timeout; its other tasks have {grace:.0f} s to finish",
+)
+worker_drains = Event("info", "worker_drains", "{role} {pid} drains: {reason}")
+respawn_delayed = Event(
+    "warning",
+    "respawn_delayed",
+    "{deaths} workers in a row died before they were ready; next try in {delay:.1f} s",
+    (),
+)
+stacks_dumped = Event("error", "stacks_dumped", "stacks of {role} {pid}:\n{trace}")
+recycle = Event("info", "recycle", "{role} {pid} is recycled: {reason}")
+keeper_silent = Event(
+    "error", "keeper_silent", "keeper {pid} has been silent for {seconds:.0f} s and is replaced"
+)
+handler_replaced = Event(
+    "warning",
+    "handler_replaced",
+    "the application replaced the handler of {signal}; the worker's own is installed again",
+    ("signal",),
+)
+
+# Rolling restart
+
+roll_started = Event("info", "roll_started", "rolling restart of {workers} workers: {reason}")
+roll_finished = Event("info", "roll_finished", "rolling restart finished")
+roll_aborted = Event(
+    "error", "roll_aborted", "rolling restart given up, the old workers go on: {reason}"
+)
+
+# Keeper
+
+keeper_ready = Event("info", "keeper_ready", "keeper {pid} is ready")
+tasks_restored = Event(
+    "info",
+    "tasks_restored",
+    "worker {worker_id} {how}: {restored} tasks restored, {charged} charged, {suspects} to run alone",
+)
+task_charged = Event("warning", "task_charged", "task {task_id} ({task_name}) is charged: {cause}")
+lease_lost = Event(
+    "warning", "lease_lost", "worker {worker_id} lost its lease: the store no longer knows it"
+)
+service_failed = Event("error", "service_failed", "{service} failed: {error}", ("service", "error"))
+keeper_died = Event("error", "keeper_died", "keeper {pid} {how} and is replaced", ())
+supervisor_lost = Event(
+    "warning", "supervisor_lost", "the supervisor is gone: the keeper waits for {workers} workers"
+)
+
+# Worker
+
+store_down = Event("error", "store_down", "{who}: the store does not answer: {error}", ("who",))
+store_up = Event("info", "store_up", "{who}: the store answers again, after {failures} failures")
+batch_refused = Event(
+    "error",
+    "batch_refused",
+    "worker {worker_id}: the store refuses a batch of {count} outcomes, they are written one by one: {error}",
+    ("worker_id",),
+)
+outcomes_refused = Event(
+    "warning",
+    "outcomes_refused",
+    "worker {worker_id}: too late, somebody else owns these tasks by now: {tasks}",
+)
+reconciled = Event(
+    "warning",
+    "reconciled",
+    "worker {worker_id}: {count} tasks given back that it had claimed without knowing",
+)
+worker_expired = Event(
+    "warning", "worker_expired", "worker {worker_id} is gone: {restored} tasks restored"
+)
+runner_started = Event("info", "runner_started", "worker {worker_id} starts: {groups}")
+runner_stopped = Event(
+    "info", "runner_stopped", "worker {worker_id} stopped after {finished} tasks"
+)
+hook_failed = Event("error", "hook_failed", "the hook {hook} failed for task {task}: {fault}")
+attempt_given_up = Event(
+    "warning", "attempt_given_up", "task {task} did not end within its timeout of {limit} s"
+)
+
+# Everybody
+
+state_dump = Event("info", "state_dump", "state: {state}")
+unexpected = Event("error", "unexpected", "{where}: {error}")
+lines_dropped = Event(
+    "warning", "lines_dropped", "{count} log lines were dropped: nobody read them"
+)
+
+
+def configure(
+    *, format: str = "text", level: str = "info", descriptor: int | None = None
+) -> None:  # the setting's own name
+    """From now on write lines of at least `level` in this format to `descriptor` (default: standard error)."""
+    _journal.configure(format, level, descriptor)
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """How often one warning has come since it was last written."""
+
+    event: Event
+    fields: dict[str, object]
+    written: float
+    hidden: int = 0
+
+
+@dataclass(slots=True)
+class _Journal:
+    """Where lines go, and which troubles have just been written."""
+
+    json: bool = False
+    threshold: int = 1
+    send: Callable[[bytes], None] | None = None
+    dropped: int = 0
+    troubles: dict[tuple[object, ...], _Trouble] = field(
+        default_factory=dict[tuple[object, ...], _Trouble]
+    )
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def configure(self, format: str, level: str, descriptor: int | None) -> None:
+        with self.lock:
+            self.json = format == "json"
+            self.threshold = [*LEVELS, level].index(level)
+            self.send = _sender(2 if descriptor is None else descriptor)
+
+    def write(self, event: Event, fields: dict[str, object]) -> None:
+        with self.lock:
+            now = time.monotonic()
+            self._settle(now)
+            if event.level in ("warning", "error") and self._hide(event, fields, now):
+                return
+            self._line(event, fields)
+
+    def _hide(self, event: Event, fields: dict[str, object], now: float) -> bool:
+        """Whether the same trouble was written less than ten seconds ago; counts it then."""
+        alike = fields if event.alike is None else event.alike
+        key = (event.name, *(str(fields.get(name)) for name in alike))
+        trouble = self.troubles.get(key)
+        if trouble is not None:
+            trouble.hidden += 1
+            trouble.fields = fields
+            return True
+        if len(self.troubles) < _MAX_TROUBLES:
+            self.troubles[key] = _Trouble(event, fields, now)
+        return False
+
+    def _settle(self, now: float) -> None:
+        """Write one line, with its count, about each trouble hidden for ten seconds; forget those that ended."""
+        for key, trouble in list(self.troubles.items()):
+            if now - trouble.written < COLLAPSE_FOR:
+                break  # in order of `written`: the rest is younger
+            del self.troubles[key]
+            if trouble.hidden:
+                self._line(trouble.event, trouble.fields | {"repeated": trouble.hidden})
+                self.troubles[key] = _Trouble(trouble.event, trouble.fields, now)
+
+    def _line(self, event: Event, fields: dict[str, object]) -> None:
+        if self.send is None:
+            self.send = _sender(2)
+        if self.dropped and self._try(lines_dropped, {"count": self.dropped}):
+            self.dropped = 0
+        if not self._try(event, fields):
+            self.dropped += 1
+
+    def _try(self, event: Event, fields: dict[str, object]) -> bool:
+        assert self.send is not None
+        try:
+            self.send(render(event, fields, as_json=self.json))
+        except OSError:  # a full pipe, a closed terminal, a full disk: work goes on
+            return False
+        return True
+
+
+def render(event: Event, fields: dict[str, object], *, as_json: bool) -> bytes:
+    """The line, newline included, at most MAX_LINE bytes long."""
+    try:
+        text = event.text.format_map(fields)
+    except (KeyError, ValueError, TypeError):  # a mistake in a line must not become one in the work
+        text = f"{event.text} {fields}"
+    if repeated := fields.get("repeated"):
+        text += f" (and {repeated} times more)"
+    moment = datetime.now(UTC)
+    if as_json:
+        return _as_json(event, fields, text, moment)
+    head = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z {event.level} [{os.getpid()}] "
+    # A traceback stays one event: its further lines are indented.
+    line = (head + text.rstrip("\n").replace("\n", "\n  ")).encode(errors="backslashreplace")
+    if len(line) >= MAX_LINE:
+        line = line[: MAX_LINE - 5].decode(errors="ignore").encode() + "…".encode()
+    return line + b"\n"
+
+
+def _as_json(event: Event, fields: dict[str, object], text: str, moment: datetime) -> bytes:
+    line: dict[str, object] = {
+        "time": moment.isoformat(timespec="milliseconds"),
+        "level": event.level,
+        "event": event.name,
+        "pid": os.getpid(),
+        "text": text,
+    }
+    line |= {f"{name}_" if name in line else name: value for name, value in fields.items()}
+    while len(encoded := json.dumps(line, default=str)) >= MAX_LINE:  # shorten, and stay valid JSON
+        longest = max(line, key=lambda name: len(json.dumps(line[name], default=str)))
+        line[longest] = str(line[longest])[: len(str(line[longest])) // 2]
+    return encoded.encode() + b"\n"
+
+
+def _sender(descriptor: int) -> Callable[[bytes], None]:
+    """How to write to this descriptor without ever waiting; the result raises OSError where a line would not fit.
+
+    The descriptor itself must not be made non-blocking: that would reach everybody who shares it, the shell too.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISSOCK(mode):
+        peer = socket.socket(fileno=os.dup(descriptor))
+        return lambda line: _whole(peer.send(line, socket.MSG_DONTWAIT), line)
+    if stat.S_ISREG(mode):
+        return lambda line: _whole(os.write(descriptor, line), line)
+    try:
+        own = os.open(
+            f"/dev/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        )
+    except OSError:
+        return lambda line: _write_if_ready(descriptor, line)
+    return lambda line: _whole(os.write(own, line), line)
+
+
+def _write_if_ready(descriptor: int, line: bytes) -> None:
+    if not select.select([], [descriptor], [], 0)[1]:
+        raise BlockingIOError
+    _whole(os.write(descriptor, line), line)
+
+
+def _whole(written: int, line: bytes) -> None:
+    if written < len(line):
+        raise BlockingIOError
+
+
+_journal = _Journal()
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held the lock, and its troubles are its own.
+    _journal.lock = threading.Lock()
+    _journal.troubles = {}
+    _journal.dropped = 0
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _plain(value: object) -> object:
+    """A value as it stands in a line: errors on one line, tasks by their id, collections as lists of such."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, BaseException):
+        return one_line(value)
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, object]", value)
+    if isinstance(value, Iterable):
+        return ", ".join(str(_plain(item)) for item in cast("Iterable[object]", value))
+    kind, message = getattr(value, "kind", None), getattr(value, "message", None)
+    if kind and message:
+        return f"{kind}: {message}"
+    return getattr(value, "id", None) or str(value)
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as people read it: its type and what it says, on one line."""
+    says = " ".join(str(error).split())
+    return f"{type(error).__name__}: {says}" if says else type(error).__name__
+
+
+def flush() -> None:
+    """Hand on what the standard streams still hold; a process that ends by os._exit would lose it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # closed, or nobody reads
+            continue

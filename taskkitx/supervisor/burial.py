@@ -1,0 +1,71 @@
+"""Taking the tasks of this tree's dead workers back: verdict, restore, and what is said about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from taskkitx import log
+from taskkitx.backend import Backend
+from taskkitx.supervisor.slots import Region, RegionState
+from taskkitx.supervisor.verdict import Death, Verdict, judge
+from taskkitx.worker.duties import restore_all
+
+
+@dataclass(slots=True)
+class Dead:
+    """A worker whose tasks are being taken back. Its region stays as it left it until that is done."""
+
+    region: Region
+    worker_id: str
+    death: Death
+    verdict: Verdict
+
+
+class Burial:
+    """The dead workers whose tasks the store still counts as theirs."""
+
+    def __init__(self, backend: Backend, on_settled: Callable[[Dead, int], None]) -> None:
+        """`on_settled` is told of each worker that owns nothing any more, and how many tasks were restored."""
+        self._backend = backend
+        self._on_settled = on_settled
+        self._dead: dict[int, Dead] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._dead)
+
+    def add(self, region: Region, death: Death) -> None:
+        """A worker has died: judge while its slots and its crash file tell how."""
+        region.state = RegionState.DEAD
+        verdict = judge(death, region.running(), region.crash.read())
+        self._dead[region.index] = Dead(region, region.worker_id, death, verdict)
+
+    def restore(self) -> float:
+        """Take back what all of them left. A service: a death makes it due."""
+        for dead in list(self._dead.values()):
+            restored = restore_all(
+                self._backend,
+                dead.worker_id,
+                charged=dead.verdict.charged,
+                suspects=dead.verdict.suspects,
+            )
+            del self._dead[dead.region.index]
+            _say(dead, restored)
+            self._on_settled(dead, restored)
+        return float("inf")
+
+
+def _say(dead: Dead, restored: int) -> None:
+    running = {task.task_id: task for task in dead.region.running()}
+    for task_id, lost in dead.verdict.charged.items():
+        if not running[
+            task_id
+        ].condemned:  # its worker has said, and written, that it outlived its limit
+            log.task_charged(task_id=task_id, task_name=running[task_id].name, cause=lost.cause)
+    if restored:
+        log.tasks_restored(
+            worker_id=dead.worker_id,
+            how=dead.death.how,
+            restored=restored,
+            charged=len(dead.verdict.charged),
+            suspects=len(dead.verdict.suspects),
+        )

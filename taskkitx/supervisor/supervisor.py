@@ -1,0 +1,352 @@
+"""The supervisor: one thread, one loop, no store, no code of the application. It derives what to do from the state of
+its children after every wake-up, so a signal that came twice or not at all changes nothing."""
+
+import os
+import selectors
+import signal
+from dataclasses import dataclass, replace
+from functools import partial
+
+from taskkitx import clock, log
+from taskkitx.errors import ConfigurationError
+from taskkitx.settings import Settings
+from taskkitx.supervisor import fork, processes
+from taskkitx.supervisor.channel import Note
+from taskkitx.supervisor.child import CANNOT_START
+from taskkitx.supervisor.children import Child, Nursery, WorkerChild
+from taskkitx.supervisor.control import ControlSocket
+from taskkitx.supervisor.crew import Crew
+from taskkitx.supervisor.instance import Instance
+from taskkitx.supervisor.keeping import Keeping
+from taskkitx.supervisor.plan import Plan, describe_groups
+from taskkitx.supervisor.recycler import Recycler, ShouldRestart
+from taskkitx.supervisor.report import Report
+from taskkitx.supervisor.roll import Replacements
+from taskkitx.supervisor.signals import Inbox
+from taskkitx.supervisor.slots import SlotTable
+from taskkitx.supervisor.solo import SoloLane
+from taskkitx.supervisor.stop import Stop
+from taskkitx.supervisor.systemd import Notifier
+from taskkitx.supervisor.target import Target
+
+STORE_UNREACHABLE = 75
+_TICK = 1.0
+_GAP = 5.0
+"""Seconds without a turn of the loop that mean that the whole tree was stopped."""
+
+
+def supervise(
+    target: Target,
+    plan: Plan,
+    settings: Settings,
+    *,
+    should_restart: ShouldRestart | None = None,
+) -> int:
+    """Run worker processes until told to stop; returns the exit code for this process.
+
+    0: all ended cleanly; 1: a fault of the supervisor; 75: no store and `require_store`; 78: nothing will work before
+    somebody changes something, the log says what; 124: tasks had to be killed, their claims were given back.
+    Call it in the main thread. Raises ConfigurationError when another supervisor holds the instance name, or with
+    `strict_fork` beside other threads.
+    """
+    check_threads(plan)
+    instance = Instance(plan.instance)
+    try:
+        return Supervisor(target, plan, settings, instance, should_restart).run()
+    finally:
+        instance.release()
+
+
+def check_threads(plan: Plan) -> None:
+    """Say, or refuse, that other threads are alive at the fork."""
+    names = fork.other_threads()
+    if names and plan.strict_fork:
+        raise ConfigurationError(
+            f"other threads are alive ({', '.join(names)}): locks they hold would stay locked in every worker; "
+            "start them after the fork, or allow it with strict_fork=False"
+        )
+    if names:
+        log.threads_at_fork(threads=", ".join(names))
+    if count := fork.native_threads():
+        log.native_threads_at_fork(count=count)
+
+
+@dataclass
+class Supervisor:
+    """The loop, and what is decided in it."""
+
+    target: Target
+    plan: Plan
+    settings: Settings
+    instance: Instance
+    should_restart: ShouldRestart | None = None
+
+    _code: int | None = None
+    _healthy: bool = False
+    """A worker has been ready once: from now on nothing ends the supervisor but a stop."""
+    _looked_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Make everything that children share before the first of them."""
+        self.processes = self.plan.processes
+        self.notifier = Notifier.from_environment()
+        self.table = SlotTable(self.plan.regions)
+        self.selector = selectors.DefaultSelector()
+        self.control = ControlSocket(self.instance.name)
+        self.inbox = Inbox()
+        self.nursery = Nursery([self.selector, self.inbox.pipe, self.control, self.instance])
+        shared = (self.target, self.plan, self.settings, self.table, self.nursery, self._adopt)
+        self.crew = Crew(*shared)
+        self.keeping = Keeping(*shared)
+        self.solo_lane = SoloLane(self.crew)
+        self.replacements = Replacements(
+            self.crew.spawn, self.settings.drain_timeout or 30.0, self.notifier.reloaded
+        )
+        self.recycler = Recycler(
+            self.settings, self.crew, self.replacements, self.keeping, self.should_restart
+        )
+        self.stop = Stop(self.crew, self.keeping, self.settings, self.notifier)
+        self.report = Report(
+            self.instance.name, self.crew, self.keeping, self.stop, self.settings, self.notifier
+        )
+        self.selector.register(self.inbox, selectors.EVENT_READ, self._read_signals)
+        self.selector.register(self.control, selectors.EVENT_READ, self._answer)
+
+    def run(self) -> int:
+        """The whole life; returns the exit code."""
+        self._begin()
+        try:
+            while self._code is None:
+                self._turn()
+        except Exception as error:  # noqa: BLE001  # said, then the children end all the same
+            log.supervisor_broken(error=log.one_line(error))
+            self._code = fork.INTERNAL_ERROR
+        finally:
+            self._end()
+        log.supervisor_stopped(code=self._code)
+        return self._code
+
+    def _begin(self) -> None:
+        if self.plan.owns_process:
+            processes.set_title("supervisor", self.plan.instance)
+            fork.adopt_orphans()
+        fork.share_memory()
+        log.supervisor_started(
+            pid=os.getpid(),
+            instance=self.instance.name,
+            processes=self.processes,
+            groups=describe_groups(self.plan.groups),
+        )
+        self._looked_at = clock.monotonic()
+
+    def _end(self) -> None:
+        for child in self._children():  # none, unless the loop itself broke
+            child.kill()
+            os.waitpid(child.pid, 0)
+        self.inbox.close()
+        self.control.release()
+        self.selector.close()
+        self.table.close()
+        fork.unshare_memory()
+
+    # The loop
+
+    def _turn(self) -> None:
+        self._tend(clock.monotonic())
+        for key, _ in self.selector.select(self._patience(clock.monotonic())):
+            key.data()
+        self._read_signals()
+        self._reap()
+
+    def _patience(self, now: float) -> float:
+        """Seconds until something must be done even if nothing happens."""
+        moments = [now + _TICK, self.stop.grace_at, *(c.deadline for c in self._children())]
+        if self.notifier.watchdog:
+            moments.append(now + self.notifier.watchdog)
+        if not self.stop.degree and len(self.crew.serving()) < self.processes:
+            moments.append(now + max(0.01, self.crew.backoff.wait(now)))
+        if self.keeping.url is not None and self.keeping.keeper is None:
+            moments.append(now + max(0.01, self.keeping.backoff.wait(now)))
+        return max(0.0, min(moments) - now)
+
+    def _tend(self, now: float) -> None:
+        self._notice_gap(now)
+        self.crew.tend(now)
+        if self.stop.degree:
+            self._code = self.stop.tend(now)
+        else:
+            self._staff()
+            self.replacements.tend(now)
+            self.recycler.tend(now)
+            if self._healthy:
+                self.solo_lane.tend(now)
+        self.keeping.tend(now)
+        self.report.tend(now, self.processes)
+
+    def _notice_gap(self, now: float) -> None:
+        """When this process was stopped, so were its children: their silence means nothing."""
+        gap = now - self._looked_at
+        self._looked_at = now
+        if gap > _GAP:
+            log.clock_gap(seconds=gap)
+            self.keeping.forgive(now)
+            self.crew.forgive(gap, now)
+
+    def _staff(self) -> None:
+        """As many workers as wanted: fork the missing, drain the youngest beyond."""
+        serving = self.crew.serving()
+        missing = self.processes + self.replacements.extra - len(serving)
+        for _ in range(missing):
+            if self.crew.spawn() is None:
+                return
+        surplus = [w for w in reversed(serving) if w is not self.replacements.newcomer]
+        for worker in surplus[: max(0, -missing)]:
+            worker.drain("one process fewer is wanted")
+
+    def _children(self) -> list[Child]:
+        keeper = self.keeping.keeper
+        return [*self.crew.workers.values(), *([keeper] if keeper else [])]
+
+    # What comes in
+
+    def _adopt(self, child: Child) -> None:
+        self.selector.register(child.channel, selectors.EVENT_READ, partial(self._hear, child))
+
+    def _hear(self, child: Child) -> None:
+        for note in child.channel.receive():
+            if isinstance(child, WorkerChild):
+                self._hear_worker(child, note)
+            else:
+                self._hear_keeper(note)
+        child.channel.flush()
+        if child.channel.closed and child.channel in self.selector.get_map():
+            self.selector.unregister(child.channel)
+
+    def _hear_worker(self, worker: WorkerChild, note: Note) -> None:
+        who = {"role": worker.role, "pid": worker.pid}
+        match note:
+            case {"kind": "store", "url": str(url)}:
+                self.keeping.url = self.keeping.url or url
+            case {"kind": "waiting", "reason": str(reason)}:
+                log.worker_waiting(**who, reason=reason)
+                worker.waiting = reason
+                worker.deadline = clock.monotonic() + self.settings.boot_timeout
+                if self.plan.require_store and not self._healthy:
+                    self.stop.refuse(reason, STORE_UNREACHABLE)
+            case {"kind": "failed", "reason": str(reason)} if self._healthy:
+                log.worker_boot_failed(**who, reason=reason)
+                self.replacements.failed(worker, reason)
+            case {"kind": "failed", "reason": str(reason)}:
+                self.stop.refuse(reason, CANNOT_START)
+            case {"kind": "ready"}:
+                self._healthy = True
+                self.crew.is_ready(worker)
+                seconds = clock.monotonic() - worker.started
+                groups = describe_groups(self.crew.plan.groups)
+                log.worker_ready(**who, seconds=seconds, groups=groups)
+            case _:  # "condemned" only wakes the loop: the slots say which task
+                pass
+
+    def _hear_keeper(self, note: Note) -> None:
+        match note:
+            case {"kind": "ready"}:
+                self.keeping.is_ready()
+            case {"kind": "restored", "region": int(region), "worker_id": str(worker_id)}:
+                self.keeping.settled(region, worker_id)
+            case {"kind": "solo", "waiting": bool(waiting)}:
+                self.solo_lane.waiting = waiting
+            case {"kind": "evicted", "worker_id": str(worker_id)}:
+                self.crew.evict(worker_id)
+            case {"kind": "shutdown", "groups": groups}:
+                self._shut_down(groups)
+            case _:
+                pass
+
+    def _shut_down(self, groups: list[str] | None) -> None:
+        """An operator wants these groups, or all of them (None), served no more by anybody."""
+        left = {g: n for g, n in self.crew.plan.groups.items() if groups and g not in groups}
+        if not left:
+            self.stop.receive(signal.SIGTERM)
+        elif len(left) < len(self.crew.plan.groups):
+            self.crew.plan = replace(self.crew.plan, groups=left)
+            self.replacements.roll(self.crew.serving(), f"left are {describe_groups(left)}")
+
+    def _answer(self) -> None:
+        self.control.answer(partial(self.report.describe, self.processes))
+
+    def _read_signals(self) -> None:
+        for number in self.inbox.read():
+            self._obey(number)
+
+    def _obey(self, number: signal.Signals) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            self.stop.receive(number)
+        elif number == signal.SIGUSR2:
+            log.state_dump(state=self.report.describe(self.processes))
+        elif self.stop.degree:
+            return
+        elif number == signal.SIGHUP:
+            self.notifier.reloading()
+            self.replacements.roll(self.crew.serving(), number.name)
+        elif number in (signal.SIGTTIN, signal.SIGTTOU):
+            self._resize(number)
+
+    def _resize(self, number: signal.Signals) -> None:
+        wanted = self.processes + (1 if number == signal.SIGTTIN else -1)
+        if not 1 <= wanted <= self.plan.max_processes:
+            reason = f"{self.processes} processes are the limit"
+            log.signal_refused(signal=number.name, reason=reason)
+            return
+        self.processes = wanted
+        log.processes_changed(signal=number.name, processes=wanted)
+
+    # Deaths
+
+    def _reap(self) -> None:
+        for child in self._children():
+            try:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
+            except ChildProcessError:  # under kit.start, the caller's own code may have reaped it
+                pid, status = child.pid, 0
+            if pid:
+                self._bury(child, status)
+        if self.plan.owns_process:
+            self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        """What we never forked, but inherit as pid 1 or subreaper."""
+        ours = {child.pid for child in self._children()}
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None or ended.si_pid in ours:
+                return  # one of ours has just died: its own burial comes with the next turn
+            os.waitpid(ended.si_pid, 0)
+            log.orphan_reaped(pid=ended.si_pid, how=ended.si_status)
+
+    def _bury(self, child: Child, status: int) -> None:
+        child.gone = True
+        self._hear(child)  # its last words
+        if child.channel in self.selector.get_map():
+            self.selector.unregister(child.channel)
+        if isinstance(child, WorkerChild):
+            self._bury_worker(child, status)
+        else:
+            self.solo_lane.waiting = False  # the keeper's successor will look again
+            self.keeping.bury(child, status)
+
+    def _bury_worker(self, worker: WorkerChild, status: int) -> None:
+        death = worker.death(status)
+        running = len(worker.region.running())
+        self.crew.bury(worker, death)
+        self.keeping.died(worker.region, death)
+        if self.stop.degree:
+            self.stop.killed_tasks |= bool(running)
+        elif not worker.was_ready and not worker.end:
+            self.replacements.failed(worker, f"the new worker {death.how}")
+            self.crew.boot_failed()
+            outside = death.signal in (signal.SIGKILL, signal.SIGTERM)
+            if not self._healthy and not outside:
+                self.stop.refuse(f"the first worker {death.how} at boot", CANNOT_START)

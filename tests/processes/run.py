@@ -1,0 +1,33 @@
+"""`python -m tests.processes.run CONFIG`: run a supervisor as the command line would, for `tests.processes.tree`."""
+
+import json
+import sys
+
+from taskkitx import log
+from taskkitx.errors import ConfigurationError
+from taskkitx.settings import Settings
+from tests.processes import toy
+
+
+def main() -> int:
+    """Returns the exit code."""
+    config = json.loads(sys.argv[1])
+    if config.pop("toy", True):
+        toy.install()
+    from taskkitx.supervisor.plan import Plan
+    from taskkitx.supervisor.supervisor import supervise
+    from taskkitx.supervisor.target import AppTarget
+
+    try:
+        settings = Settings.from_environment(**config.pop("settings", {}))
+        log.configure(format=settings.log_format, level=settings.log_level)
+        return supervise(
+            AppTarget(config.pop("path", "app:kit")), Plan(owns_process=True, **config), settings
+        )
+    except ConfigurationError as error:
+        log.boot_refused(reason=error)
+        return 78
+
+
+if __name__ == "__main__":
+    sys.exit(main())

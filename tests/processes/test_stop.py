@@ -1,0 +1,145 @@
+"""Every way to stop a supervisor ends it, in time, with the documented exit code, leaving nothing behind."""
+
+import signal
+import time
+
+import pytest
+
+from tests.processes.apps import BUSY, IDLE
+
+
+def is_ready(tree):
+    tree.wait("supervisor_ready")
+    tree.wait("worker_ready", count=tree.config["processes"])
+    return tree
+
+
+def assert_nothing_left(tree):
+    assert tree.session() == set()
+    assert tree.files_left() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_tree_stops_at_once_and_cleanly(tree, number):
+    tree = is_ready(tree(IDLE))
+
+    tree.signal(number)
+
+    assert tree.exit() == 0
+    assert_nothing_left(tree)
+
+
+def test_a_drain_waits_for_what_runs(tree, tmp_path):
+    tree = is_ready(tree(BUSY))
+
+    tree.signal(signal.SIGTERM)
+    tree.wait("stop_requested")
+    assert tree.process.poll() is None
+    (tmp_path / "enough").touch()
+
+    assert tree.exit() == 0
+    assert len(tree.seen("worker_ended", reason="the supervisor stops")) == 2
+    assert_nothing_left(tree)
+
+
+def test_the_end_of_the_drain_kills_and_says_so(tree):
+    tree = is_ready(tree(BUSY, settings={"drain_timeout": 0.5}))
+
+    tree.signal(signal.SIGTERM)
+
+    assert tree.exit() == 124
+    assert len(tree.seen("worker_killed")) == 2
+    assert_nothing_left(tree)
+
+
+def test_the_second_signal_shortens_the_drain(tree, tmp_path):
+    tree = is_ready(tree(BUSY, settings={"drain_timeout": 0}))
+
+    tree.signal(signal.SIGTERM)
+    tree.wait("stop_requested")
+    time.sleep(0.6)  # within half a second signals count as one
+    tree.signal(signal.SIGINT)
+
+    assert tree.exit() == 124
+    assert_nothing_left(tree)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_quit_kills_at_once(tree, before):
+    tree = is_ready(tree(BUSY, settings={"drain_timeout": 0}))
+
+    for _ in range(before):
+        tree.signal(signal.SIGTERM)
+    tree.signal(signal.SIGQUIT)
+
+    assert tree.exit(timeout=10) == 124
+    assert_nothing_left(tree)
+
+
+def test_fifty_signals_in_a_second_end_in_one_stop(tree):
+    tree = is_ready(tree(BUSY, settings={"drain_timeout": 0}))
+
+    for _ in range(50):
+        if tree.process.poll() is None:
+            tree.signal(signal.SIGTERM)
+        time.sleep(0.02)
+
+    assert tree.exit(timeout=15) == 124
+    assert_nothing_left(tree)
+
+
+def test_a_stop_during_boot_does_not_wait_for_the_import(tree):
+    tree = tree("import time\ntime.sleep(600)")
+    tree.wait("worker_started", count=2)
+
+    tree.signal(signal.SIGTERM)
+
+    assert tree.exit(timeout=10) == 0
+    assert_nothing_left(tree)
+
+
+def test_a_stop_at_any_moment_of_the_start_is_heard(tree, tmp_path):
+    """Seen to hang and to leave workers with signals not blocked across the fork."""
+    for round_ in range(20):
+        made = tree(IDLE, processes=4)
+        made.wait("supervisor_started")
+        time.sleep(0.005 * round_ / 20)
+
+        made.signal(signal.SIGTERM)
+
+        assert made.exit(timeout=10) == 0, made.text
+        assert_nothing_left(made)
+
+
+def test_a_stopped_log_reader_does_not_hold_up_the_stop(tree):
+    """Seen to hang with blocking writes."""
+    tree = is_ready(tree(IDLE))
+    tree.reading.clear()
+
+    for _ in range(200):  # each a line of a kilobyte, into a pipe of 64
+        tree.signal(signal.SIGUSR2)
+        time.sleep(0.005)
+    tree.signal(signal.SIGTERM)
+
+    assert tree.process.wait(timeout=10) == 0
+    tree.reading.set()
+
+
+def test_killing_the_supervisor_ends_everything(tree, tmp_path):
+    tree = is_ready(tree(BUSY))
+
+    tree.signal(signal.SIGKILL)
+    tree.wait("supervisor_lost")
+    (tmp_path / "enough").touch()
+
+    tree.exit(timeout=15)
+    assert tree.session() == set()
+
+
+def test_workers_of_a_killed_supervisor_do_not_drain_for_ever(tree):
+    tree = is_ready(tree(BUSY))
+
+    tree.signal(signal.SIGKILL)
+
+    tree.exit(timeout=17)
+    assert tree.session() == set()
