@@ -23,7 +23,7 @@ def python_blocks():
             yield pytest.param(textwrap.dedent(block["code"]), id=f"{page}:{line}")
 
 
-@pytest.mark.parametrize("code", python_blocks())
+@pytest.mark.parametrize("code", list(python_blocks()))
 def test_python_in_the_documentation_compiles(code):
     compile(code, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 

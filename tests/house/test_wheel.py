@@ -46,7 +46,7 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
     metadata = Parser().parsestr(wheel.read(f"{folder}/METADATA").decode())
     core = {
         line.split(">")[0].split("<")[0]
-        for line in metadata.get_all("Requires-Dist")
+        for line in metadata.get_all("Requires-Dist", [])
         if "extra" not in line
     }
 
