@@ -17,6 +17,17 @@ from taskkitx.errors import TaskkitxError
 class _Commands(click.Group):
     """Commands whose errors are one line for a person, never a traceback."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse bytes that are no text in this locale: no store can look for them."""
+        for argument in args:
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                raise click.UsageError(
+                    f"the argument {ascii(argument)} is not valid text"
+                ) from None
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what taskkitx raises becomes `taskkitx: ...` and an exit code."""
         try:

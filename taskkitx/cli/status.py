@@ -102,7 +102,7 @@ def _print_groups(groups: Sequence[_Row]) -> None:
                 row["group"],
                 *(_count(row["counts"][state.label]) for state in states),
                 duration(row["oldest_due"]),
-                f"{'' if row['rate_exact'] else '<='}{row['rate']:g}/s",
+                f"{'' if row['rate_exact'] or not row['rate'] else '<='}{row['rate']:g}/s",
                 row["workers"],
                 {True: "paused", False: "", None: None}[row["paused"]],
             ]

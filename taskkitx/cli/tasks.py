@@ -61,7 +61,7 @@ def list_(
                 record.state.label,
                 record.task.attempt,
                 duration(now - record.task.created),
-                _last_line(record.error),
+                _first_line(record.error),
             ]
             for record in records
         ),
@@ -204,6 +204,8 @@ def _print_task(described: Mapping[str, Any]) -> None:
         if value in (None, "", 0, {}) or name == "attempts":
             continue
         shown = moment(value) if name in _TIMES else str(value)
+        if name == "error" and described["attempts"]:
+            shown = _first_line(value)  # the last attempt tells the rest
         click.echo(f"{name:<16} {printable(shown or '').replace(chr(10), chr(10) + ' ' * 17)}")
     for attempt in described["attempts"]:
         click.echo(
@@ -214,9 +216,6 @@ def _print_task(described: Mapping[str, Any]) -> None:
             click.echo(printable(attempt["trace"].rstrip()))
 
 
-def _last_line(text: str | None) -> str | None:
-    """At most 100 characters of the last line of an error, which names the exception."""
-    if text is None:
-        return None
-    lines = text.strip().splitlines() or [""]
-    return lines[-1][:100]
+def _first_line(text: str | None) -> str | None:
+    """What an error begins with: the exception and its message."""
+    return None if text is None else text.partition("\n")[0][:100]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,28 +13,21 @@ if TYPE_CHECKING:
     from taskkitx.supervisor.plan import Plan
 
 
-# click made its parameter types generic in 8.5; older ones cannot be subscripted.
-_PairType = click.ParamType["tuple[str, int]"] if TYPE_CHECKING else click.ParamType
-
-
-class _GroupThreads(_PairType):
-    """`GROUP=THREADS`; whether a worker can run that many is the plan's business."""
-
-    name = "GROUP=THREADS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        if isinstance(value, tuple):  # the default
-            return cast("tuple[str, int]", value)
-        group, equals, threads = str(value).rpartition("=")
+def _by_group(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Mapping[str, int]:
+    """Threads by group; whether a worker can run that many is the plan's business."""
+    groups: dict[str, int] = {}
+    for value in values:
+        group, _equals, threads = value.rpartition("=")
         try:
             count = int(threads)
         except ValueError:
             count = None
-        if not group or not equals or count is None:
-            self.fail(f"{value!r} is not of the form GROUP=THREADS, such as mail=4", param, ctx)
-        return group, count
+        if not group or count is None:
+            raise click.BadParameter(f"{value!r} is not of the form GROUP=THREADS, such as mail=4")
+        if group in groups:
+            raise click.BadParameter(f"the group {group!r} is named twice")
+        groups[group] = count
+    return groups
 
 
 @click.command()
@@ -45,10 +38,13 @@ class _GroupThreads(_PairType):
 @click.option(
     "-t",
     "--threads",
-    type=_GroupThreads(),
+    "groups",
+    metavar="GROUP=THREADS",
     multiple=True,
-    default=[("default", 8)],
-    help="Threads of one group in each process; once for each group.  [default: default=8]",
+    default=["default=8"],
+    show_default=True,
+    callback=_by_group,
+    help="Threads of one group in each process; once for each group.",
 )
 @click.option("--url", metavar="URL", help="The store, for an application that names none itself.")
 @click.option(
@@ -77,7 +73,7 @@ def worker(
     /,
     app: str,
     processes: int,
-    threads: tuple[tuple[str, int], ...],
+    groups: Mapping[str, int],
     url: str | None,
     instance: str,
     helper_services: bool,
@@ -93,7 +89,6 @@ def worker(
     from taskkitx.supervisor.plan import Plan
     from taskkitx.supervisor.supervisor import supervise
 
-    groups = _by_group(threads)
     settings = Settings.from_environment(**tuning)
     plan = Plan(
         processes=processes,
@@ -108,13 +103,6 @@ def worker(
     log.configure(format=settings.log_format, level=settings.log_level)
     _print_banner(app, url, plan, settings)
     ctx.exit(supervise(target, plan, settings))
-
-
-def _by_group(threads: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
-    groups = dict(threads)
-    if len(groups) < len(threads):
-        raise click.UsageError("-t names a group twice: its threads must be given once")
-    return groups
 
 
 def _target(app: str, url: str | None) -> Any:
