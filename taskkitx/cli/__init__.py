@@ -6,7 +6,7 @@ Only click is imported here; what a command needs besides, it imports when it ru
 import click
 
 import taskkitx
-from taskkitx.cli.control import migrate, pause, purge, resume
+from taskkitx.cli.control import health, migrate, pause, purge, resume
 from taskkitx.cli.output import exit_code, one_line
 from taskkitx.cli.status import status
 from taskkitx.cli.tasks import tasks
@@ -23,9 +23,7 @@ class _Commands(click.Group):
             try:
                 argument.encode()
             except UnicodeEncodeError:
-                raise click.UsageError(
-                    f"the argument {ascii(argument)} is not valid text"
-                ) from None
+                raise click.UsageError(f"the argument {argument!a} is not valid text") from None
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
@@ -49,5 +47,5 @@ def main() -> None:
     """
 
 
-for _command in (worker, status, tasks, pause, resume, purge, migrate):
+for _command in (worker, status, tasks, pause, resume, purge, migrate, health):
     main.add_command(_command)

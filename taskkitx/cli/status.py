@@ -48,7 +48,17 @@ def _worker(record: WorkerRecord) -> _Row:
         "lease_left": round(record.lease_left, 3),
         **{
             key: record.info.get(key)
-            for key in ("groups", "threads", "idle", "finished", "rate", "rss", "solo", "draining")
+            for key in (
+                "groups",
+                "threads",
+                "idle",
+                "finished",
+                "rate",
+                "rss",
+                "solo",
+                "draining",
+                "recycled",
+            )
         },
         "running": list(record.info.get("running") or []),
     }
@@ -151,6 +161,20 @@ def _print_workers(workers: Sequence[_Row]) -> None:
                 for worker, task in running
             ),
         )
+    recycled = _recycled(workers)
+    if recycled:
+        click.echo()
+        print_table("Workers replaced, by the task that ran", ["name", "times"], recycled)
+
+
+def _recycled(workers: Sequence[_Row]) -> list[tuple[str, int]]:
+    """By task name; all workers of one supervisor report the same numbers."""
+    times: dict[str, int] = {}
+    for worker in workers:
+        recycled: dict[str, int] = worker["recycled"] or {}
+        for name, count in recycled.items():
+            times[name] = max(count, times.get(name, 0))
+    return sorted(times.items())
 
 
 def _state(worker: _Row) -> str:

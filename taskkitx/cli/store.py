@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from taskkitx.backend import Backend
-from taskkitx.errors import ConfigurationError
+from taskkitx.errors import ConfigurationError, StoreUnavailable
 from taskkitx.event import EventBridge
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -82,6 +82,7 @@ def sqlite_path(url: str) -> str | None:
 
 def _check_file(path: str) -> None:
     from taskkitx.backends.sql.connections import Connections
+    from taskkitx.backends.sql.sqlite_errors import is_broken
     from taskkitx.backends.sql.sqlite_file import check_path, prepare, version_of
 
     if not os.path.exists(path):
@@ -92,8 +93,13 @@ def _check_file(path: str) -> None:
     check_path(path, force=True)
     connections = Connections(path)
     try:
-        with connections.reading() as connection:
-            version = version_of(connection)
+        try:
+            with connections.reading() as connection:
+                version = version_of(connection)
+        except StoreUnavailable as error:
+            if is_broken(error.__cause__):
+                raise ConfigurationError(str(error)) from error
+            raise
         if version is None:
             raise ConfigurationError(
                 f"the SQLite file {path} holds no tasks of taskkitx: name another store with --url, "

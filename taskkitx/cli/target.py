@@ -1,4 +1,4 @@
-"""The application as the command line runs it: on the store that was named, and refused when that cannot work."""
+"""The application as the command line runs it: on the store that was named, and on no other."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from taskkitx import log
 from taskkitx.backend import Backend
 from taskkitx.backends.connect import connect
 from taskkitx.cli.store import refuse_memory, sqlite_path, without_password
-from taskkitx.errors import ConfigurationError, StoreUnavailable
+from taskkitx.errors import ConfigurationError
 from taskkitx.event import EventBridge
 from taskkitx.supervisor.target import AppTarget, Loaded
 
@@ -19,12 +19,10 @@ class CommandTarget(AppTarget):
     """An application whose store is checked when a worker loads it."""
 
     def load(self) -> Loaded:
-        """Import it. Raises ConfigurationError when its store is another than asked for, or will never work."""
+        """Import it. Raises ConfigurationError when its store is another than asked for, or a process's own."""
         loaded = super().load()
         refuse_memory(loaded.backend.url)
         self._check_url(loaded.backend)
-        if sqlite_path(loaded.backend.url) is not None:
-            _check_sqlite(loaded.backend)
         return loaded
 
     def store(self, url: str) -> tuple[Backend, EventBridge]:
@@ -47,13 +45,3 @@ class CommandTarget(AppTarget):
 def _absolute(url: str) -> str:
     path = sqlite_path(url)
     return url if path is None else os.path.realpath(path)
-
-
-def _check_sqlite(backend: Backend) -> None:
-    """A server may come back by itself, so workers wait for it; a missing folder or a broken file will not."""
-    try:
-        backend.open()
-    except StoreUnavailable as error:
-        name: str = getattr(error.__cause__, "sqlite_errorname", "") or ""
-        if not name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
-            raise ConfigurationError(str(error)) from None

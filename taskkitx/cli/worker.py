@@ -30,6 +30,17 @@ def _by_group(_: click.Context, __: click.Parameter, values: tuple[str, ...]) ->
     return groups
 
 
+def _bytes(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """A number of bytes, with K, M or G for the powers of 1024."""
+    if value is None:
+        return None
+    power = "KMG".find(value[-1:].upper()) + 1 if value else 0
+    try:
+        return int(value[:-1] if power else value) << 10 * power
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no number of bytes, such as 200M") from None
+
+
 @click.command()
 @click.option(
     "--app", required=True, metavar="MODULE:KIT", help="The application, such as shop.tasks:kit."
@@ -51,9 +62,9 @@ def _by_group(_: click.Context, __: click.Parameter, values: tuple[str, ...]) ->
     "--instance", default="", help="A name that no second supervisor on this machine may have."
 )
 @click.option(
-    "--helper-services/--no-helper-services",
-    default=True,
-    help="Whether to care for the whole store: schedules, retention, other hosts' dead workers.",
+    "--no-helpers",
+    is_flag=True,
+    help="Leave schedules, retention and other hosts' dead workers to other supervisors.",
 )
 @click.option(
     "--require-store", is_flag=True, help="End with 75 instead of waiting for an absent store."
@@ -64,7 +75,12 @@ def _by_group(_: click.Context, __: click.Parameter, values: tuple[str, ...]) ->
 @click.option("--prefetch", type=int, help="Most claimed, unstarted tasks per group and process.")
 @click.option("--max-tasks", type=int, help="Replace a worker after that many tasks.")
 @click.option("--max-age", type=float, help="Replace a worker after that many seconds.")
-@click.option("--max-rss", type=int, help="Replace a worker beyond that many bytes of memory.")
+@click.option(
+    "--max-rss",
+    metavar="BYTES",
+    callback=_bytes,
+    help="Replace a worker beyond that much memory, such as 200M.",
+)
 @click.option("--log-format", help="text or json.")
 @click.option("--log-level", help="The least urgent lines that are written.")
 @click.pass_context
@@ -76,7 +92,7 @@ def worker(
     groups: Mapping[str, int],
     url: str | None,
     instance: str,
-    helper_services: bool,
+    no_helpers: bool,
     require_store: bool,
     **tuning: Any,
 ) -> None:
@@ -94,7 +110,7 @@ def worker(
         processes=processes,
         groups=groups,
         instance=instance,
-        helper_services=helper_services,
+        helper_services=not no_helpers,
         require_store=require_store,
         owns_process=True,
         strict_fork=True,

@@ -181,7 +181,6 @@ class Keeper:
             dead.region.state = RegionState.FREE
         if restored:
             self._ringer.hint(None)
-        if dead.verdict.suspects or dead.death.solo:
             self._services.hurry("solo")
         self._channel.send(kind="restored", region=dead.region.index, worker_id=dead.worker_id)
 

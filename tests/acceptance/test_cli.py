@@ -275,7 +275,7 @@ def test_a_corrupted_file_is_refused(run, tmp_path):
 
     answer = run("status")
 
-    assert answer.exit_code == 75
+    assert answer.exit_code == 78
     assert "is not a SQLite database" in answer.stderr
     assert answer.stderr.count("\n") == 1
 
@@ -286,7 +286,7 @@ def test_a_corrupted_file_is_refused(run, tmp_path):
         (("status", "--url", "nosuch://u:secret@h/x"), 78, "no store answers"),
         (("status", "--url", "memory://x"), 78, "inside one process"),
         (("status", "--url", "sqlite:////no/such/folder/x.db"), 78, "there is no SQLite file"),
-        (("migrate", "--url", "sqlite:////no/such/folder/x.db"), 75, "there is no directory"),
+        (("migrate", "--url", "sqlite:////no/such/folder/x.db"), 78, "there is no directory"),
         (("status", "--app", "no_such_app:kit"), 78, "no_such_app"),
         (("pause", "g" * 41), 1, "at most 40"),
         (("tasks", "list", "--state", "odd"), 2, "odd"),
@@ -297,6 +297,7 @@ def test_a_corrupted_file_is_refused(run, tmp_path):
         (("worker", "--app", "x:y", "-t", "default=0"), 78, "at least 1"),
         (("worker", "--app", "x:y", "-t", "default=-2"), 78, "at least 1"),
         (("worker", "--app", "x:y", "-t", f"{'g' * 41}=1"), 78, "at most 40"),
+        (("worker", "--app", "x:y", "--max-rss", "much"), 2, "200M"),
         (("worker", "--app", "x:y", "-p", "-1"), 78, "at least 1"),
         (("worker", "--app", "x:y", "--drain-timeout", "-1"), 78, "drain_timeout"),
         (("worker", "--app", "x:y", "--url", "nosuch://h"), 78, "no store answers"),

@@ -1,5 +1,6 @@
 """`taskkitx worker` as a process of its own: it works, it stops, and it says what will never work."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from taskkitx.backends.connect import connect
+from taskkitx.cli import main
 from taskkitx.task import Task, TaskState
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +80,20 @@ def wait_finished(backend, task_id):
     return record
 
 
+def wait_healthy():
+    """What `taskkitx health` says once it exits with 0."""
+    deadline = time.monotonic() + PATIENCE
+    while (answer := CliRunner().invoke(main, ["health", "--json"])).exit_code:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never healthy: {answer.output}")
+        time.sleep(0.02)  # a probe is asked, it does not call
+    return json.loads(answer.stdout)
+
+
 @pytest.mark.parametrize("given", ["option", "environment"])
-def test_it_runs_tasks_and_ends_cleanly_when_told_to(start, sqlite_url, given):
+def test_it_runs_tasks_and_ends_cleanly_when_told_to(
+    start, sqlite_url, given, tmp_path, monkeypatch
+):
     # Given a task, and workers for its group
     backend, _ = connect(sqlite_url)
     task_id = backend.put([Task.init("mail", "echo", b"hello")])[0].id
@@ -93,11 +108,15 @@ def test_it_runs_tasks_and_ends_cleanly_when_told_to(start, sqlite_url, given):
     # When they have run it and are told to stop
     record = wait_finished(backend, task_id)
     backend.close()
+    monkeypatch.setenv("TASKKITX_RUN_DIR", str(tmp_path / "run"))
+    health = wait_healthy()
     process.send_signal(signal.SIGTERM)
     code, said = run_to_end(process)
 
     # Then the result is there, and the start was announced
     assert code == 0, said
+    assert health["pid"] == process.pid
+    assert CliRunner().invoke(main, ["health"]).exit_code == 1  # it is gone
     assert (record.state, record.result) == (TaskState.SUCCEEDED, b"hello")
     assert "default=2 mail=1" in said
     assert "2 (3 threads each)" in said

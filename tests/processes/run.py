@@ -12,7 +12,8 @@ from tests.processes import toy
 def main() -> int:
     """Returns the exit code."""
     config = json.loads(sys.argv[1])
-    toy.install()
+    if config.pop("toy", True):
+        toy.install()
     from taskkitx.supervisor.plan import Plan
     from taskkitx.supervisor.supervisor import supervise
     from taskkitx.supervisor.target import AppTarget

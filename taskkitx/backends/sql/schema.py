@@ -95,7 +95,7 @@ Index(
     task.c.grp,
     task.c.state,
     task.c.disposable,
-    sqlite_where=text("state >= 6"),
+    sqlite_where=text("disposable IS NOT NULL"),
 )
 Index("taskkitx_task_failed", task.c.id, sqlite_where=text("state = 7"))
 Index(

@@ -37,3 +37,10 @@ def is_busy(error: Exception) -> bool:
     return (getattr(error, "sqlite_errorname", "") or "").startswith(
         ("SQLITE_BUSY", "SQLITE_LOCKED")
     )
+
+
+def is_broken(error: BaseException | None) -> bool:
+    """Whether the file is no database, or no whole one: waiting does not help."""
+    return (getattr(error, "sqlite_errorname", "") or "").startswith(
+        ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+    )

@@ -71,7 +71,7 @@ CREATE INDEX taskkitx_task_claim ON taskkitx_task (grp, rank, due, id) WHERE sta
 
 CREATE INDEX taskkitx_task_failed ON taskkitx_task (id) WHERE state = 7;
 
-CREATE INDEX taskkitx_task_finished ON taskkitx_task (grp, state, disposable) WHERE state >= 6;
+CREATE INDEX taskkitx_task_finished ON taskkitx_task (grp, state, disposable) WHERE disposable IS NOT NULL;
 
 CREATE INDEX taskkitx_task_owned ON taskkitx_task (worker_id, claim_seq) WHERE state = 5;
 

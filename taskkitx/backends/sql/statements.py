@@ -176,7 +176,7 @@ ATTEMPTS = (
 )
 
 DISPOSABLE = (
-    "SELECT disposable, id FROM taskkitx_task WHERE state >= 6 AND grp = ? AND state = ? AND disposable <= ? "
+    "SELECT disposable, id FROM taskkitx_task WHERE grp = ? AND state = ? AND disposable <= ? "
     "ORDER BY disposable LIMIT ?"
 )
 GROUP_AFTER = "SELECT min(grp) FROM taskkitx_task WHERE {state} AND grp > ?"
@@ -184,7 +184,7 @@ RUNNING_BY_GROUP = "SELECT grp, count(*) FROM taskkitx_task WHERE state = 5 GROU
 COUNT_WAITING = (
     "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE state = {state} AND grp = ? LIMIT ?)"
 )
-COUNT_FINISHED = "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE state >= 6 AND grp = ? AND state = ? LIMIT ?)"
+COUNT_FINISHED = "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE grp = ? AND state = ? AND disposable IS NOT NULL LIMIT ?)"
 RANKS_AFTER = "SELECT min(rank) FROM taskkitx_task WHERE state = 1 AND grp = ? AND rank > ?"
 OLDEST_OF_RANK = "SELECT min(due) FROM taskkitx_task WHERE state = 1 AND grp = ? AND rank = ?"
 
