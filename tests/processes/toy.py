@@ -134,9 +134,12 @@ class Worker:
 def install():
     """Put the toys in place of the engine's worker and stores."""
     worker = types.ModuleType("taskkitx.worker.worker")
-    worker.Worker = Worker
+    vars(worker)["Worker"] = Worker
     connect = types.ModuleType("taskkitx.backends.connect")
-    connect.connect = lambda url, settings=None: (Backend(url.removeprefix("toy://")), Bridge())
+    vars(connect)["connect"] = lambda url, settings=None: (
+        Backend(url.removeprefix("toy://")),
+        Bridge(),
+    )
     backends = types.ModuleType("taskkitx.backends")
     sys.modules["taskkitx.worker.worker"] = worker
     sys.modules.setdefault("taskkitx.backends", backends)

@@ -101,7 +101,8 @@ class Tree:
     def store(self) -> list[Line]:
         """What the toy store was asked for."""
         path = self.folder / "store"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
 
     def wait_store(self, **fields: Any) -> Line:
         """The first such fact, once the store has been told."""

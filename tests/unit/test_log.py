@@ -26,7 +26,7 @@ def pipe():
 @pytest.fixture
 def clock(monkeypatch):
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(log.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr("taskkitx.log.time.monotonic", lambda: clock.now)
     return clock
 
 

@@ -160,7 +160,7 @@ class TestReplacements:
         assert replacements.extra == 1
         spawned[0].state = ChildState.READY
         replacements.tend(1.0)
-        assert old.state is ChildState.DRAINING
+        assert old.state == ChildState.DRAINING
         assert replacements.extra == 0
 
     def test_one_at_a_time(self, replacements, spawned):

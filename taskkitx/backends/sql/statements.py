@@ -184,7 +184,10 @@ RUNNING_BY_GROUP = "SELECT grp, count(*) FROM taskkitx_task WHERE state = 5 GROU
 COUNT_WAITING = (
     "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE state = {state} AND grp = ? LIMIT ?)"
 )
-COUNT_FINISHED = "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE grp = ? AND state = ? AND disposable IS NOT NULL LIMIT ?)"
+COUNT_FINISHED = (
+    "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task "
+    "WHERE grp = ? AND state = ? AND disposable IS NOT NULL LIMIT ?)"
+)
 RANKS_AFTER = "SELECT min(rank) FROM taskkitx_task WHERE state = 1 AND grp = ? AND rank > ?"
 OLDEST_OF_RANK = "SELECT min(due) FROM taskkitx_task WHERE state = 1 AND grp = ? AND rank = ?"
 
