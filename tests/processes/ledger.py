@@ -28,7 +28,9 @@ class Handler:
         return result
 
     def _write(self, what, task):
-        line = f"{what} {task.id} {task.attempt} {task.worker_id} {os.getpid()} {clock.boottime()}\n"
+        line = (
+            f"{what} {task.id} {task.attempt} {task.worker_id} {os.getpid()} {clock.boottime()}\n"
+        )
         file = os.open(self.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, line.encode())
         os.close(file)
@@ -70,7 +72,7 @@ class Handler:
         while True:
             try:
                 time.sleep(60)
-            except BaseException:
+            except BaseException:  # noqa: BLE001, S112  # that is the misbehaviour
                 continue
 
     def do_hold(self, task, seconds):
