@@ -200,11 +200,11 @@ class Backend(Protocol):
         """Write outcomes and claim, in one transaction.
 
         An outcome whose fence no longer holds is refused and changes nothing, unless this very attempt of this
-        worker had already been written. `then` tasks are put after all outcomes, by the rules of `put`. Claims only QUEUED tasks of groups
-        that are not paused, by (priority descending, due, id); attempt + 1. A Retried task becomes queued (interval
-        <= 0) or scheduled. Outcomes end `loss` and clear nothing else of the past: a finished task keeps `attempt`,
-        `worker_id` and `began`. Retried and Failed write history. Whether what these outcomes queue is claimed by
-        this exchange or by a later one is left to the store.
+        worker had already been written. `then` tasks are put after all outcomes, by the rules of `put`. Claims only
+        QUEUED tasks of groups that are not paused, by (priority descending, due, id); attempt + 1. A Retried task
+        becomes queued (interval <= 0) or scheduled. Outcomes end `loss` and clear nothing else of the past: a finished
+        task keeps `attempt`, `worker_id` and `began`. Retried and Failed write history. Whether the outcomes or the
+        claims come first is left to the store.
         """
         ...
 

@@ -52,7 +52,7 @@ class Kit(Generic[In, Out]):
         self.bridge = bridge
         self.handler = handler
         self.settings = settings or Settings.from_environment()
-        self._runners: list["Runner"] = []
+        self._runners: list[Runner] = []
 
     # Initiating
 
@@ -102,7 +102,7 @@ class Kit(Generic[In, Out]):
             return item
         group, name = check_group(item["group"]), item["name"]
         options: dict[str, Any] = {}
-        if item.get("priority"):
+        if "priority" in item:
             options["priority"] = item["priority"]
         task = Task.init(
             group,

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
@@ -382,11 +382,12 @@ def _plain(value: object) -> object:
     if isinstance(value, BaseException):
         return one_line(value)
     if isinstance(value, Mapping):
-        return value
+        return cast("Mapping[str, object]", value)
     if isinstance(value, Iterable):
-        return ", ".join(str(_plain(item)) for item in value)
-    if hasattr(value, "kind") and hasattr(value, "message"):
-        return f"{value.kind}: {value.message}"
+        return ", ".join(str(_plain(item)) for item in cast("Iterable[object]", value))
+    kind, message = getattr(value, "kind", None), getattr(value, "message", None)
+    if kind and message:
+        return f"{kind}: {message}"
     return getattr(value, "id", None) or str(value)
 
 

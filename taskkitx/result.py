@@ -1,7 +1,7 @@
 """A handle on one task's end: waiting for it, and reading what it came to."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -36,7 +36,7 @@ _ENDINGS: dict[TaskState, type[Failed]] = {
 
 
 @contextmanager
-def prevent_to_wait_result() -> Iterator[None]:
+def prevent_to_wait_result() -> Generator[None]:
     """In this block, in this thread, `Result.get` refuses to wait: the thread it waits for may be this one."""
     before = getattr(_here, "prevented", False)
     _here.prevented = True

@@ -24,7 +24,7 @@ LOOK_AHEAD_DAYS = 366 * 9
 class Schedule(Protocol):
     """Says when it fires next."""
 
-    def next_after(self, instant: float, zone: tzinfo) -> float | None:
+    def next_after(self, instant: float, zone: Zone) -> float | None:
         """The first instant (UNIX seconds) strictly after this one; None: never. `zone` is used if it has none."""
         ...
 
@@ -81,7 +81,7 @@ class RegularSchedule:
                 f"days={self.days!r} with months={self.months!r} and weekdays={self.weekdays!r} never comes"
             )
 
-    def next_after(self, instant: float, zone: tzinfo) -> float | None:
+    def next_after(self, instant: float, zone: Zone) -> float | None:
         """The first matching instant strictly after this one."""
         zone = self.tzinfo or zone
         # A clock change may push an instant of the day before past midnight, hence one day earlier.
@@ -101,7 +101,7 @@ class RegularSchedule:
             and day.weekday() in _members("weekdays", self.weekdays, 0, 6)
         )
 
-    def _instants(self, day: date, zone: tzinfo) -> Iterator[float]:
+    def _instants(self, day: date, zone: Zone) -> Iterator[float]:
         for hour in _members("hours", self.hours, 0, 23):
             for minute in _members("minutes", self.minutes, 0, 59):
                 for second in _members("seconds", self.seconds, 0, 59):

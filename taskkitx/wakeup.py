@@ -143,7 +143,9 @@ class LocalHints:
         path = self._path(name)
         with self._lock:
             if self._socket is None:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+                self._socket = socket.socket(
+                    socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+                )
                 self._socket.setblocking(False)
             sender = self._socket
         try:
@@ -175,7 +177,9 @@ class HintSocket:
 
     def receive(self, timeout: float | None) -> bytes | None:
         """The next hint; None when `timeout` seconds have passed or the socket was closed."""
-        if not self._open or not self._poll.poll(None if timeout is None else max(0.0, timeout) * 1000):
+        if not self._open or not self._poll.poll(
+            None if timeout is None else max(0.0, timeout) * 1000
+        ):
             return None
         if not self._open:
             return None

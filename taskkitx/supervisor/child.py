@@ -58,7 +58,7 @@ def run_worker(post: Post) -> int:
     """Boot, report ready, run until told to stop and drained; returns the exit code."""
     _settle_in(post)
     try:
-        loaded = _load(post)
+        loaded = post.target.load()
         slots = _WorkerSlots(post)
         worker = Worker(
             loaded.backend,
@@ -72,6 +72,8 @@ def run_worker(post: Post) -> int:
             solo=post.solo,
         )
         _open(post, worker)
+        # Only a store that a worker could open gets a keeper: what is wrong with it is said once.
+        post.channel.send(kind="store", url=loaded.backend.url)
     except Exception as error:  # noqa: BLE001  # whatever it is, the supervisor says it, once
         post.channel.send(kind="failed", reason=_explain(error))
         return CANNOT_START
@@ -109,12 +111,6 @@ def _settle_in(post: Post) -> None:
 def _leave_at_once(_: int, __: FrameType | None) -> None:
     """Nothing has been claimed yet, so nothing has to be finished."""
     fork.real_exit(0)
-
-
-def _load(post: Post) -> Loaded:
-    loaded = post.target.load()
-    post.channel.send(kind="store", url=loaded.backend.url)
-    return loaded
 
 
 def _open(post: Post, worker: Worker) -> None:

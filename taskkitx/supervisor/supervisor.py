@@ -97,7 +97,7 @@ class Supervisor:
         self.nursery = Nursery([self.selector, self.inbox.pipe, self.control, self.instance])
         shared = (self.target, self.plan, self.settings, self.table, self.nursery, self._adopt)
         self.crew = Crew(*shared)
-        self.keeping = Keeping(*shared, url=self.target.url)
+        self.keeping = Keeping(*shared)
         self.solo_lane = SoloLane(self.crew)
         self.replacements = Replacements(
             self.crew.spawn, self.settings.drain_timeout or 30.0, self.notifier.reloaded

@@ -76,7 +76,7 @@ class AppTarget:
     def load(self) -> Loaded:
         """Import the application."""
         app = import_app(self.path)
-        schedulers = {} if self.schedulers is None else self.schedulers(app)
+        schedulers: Schedulers = {} if self.schedulers is None else self.schedulers(app)
         return Loaded(app.backend, app.handler, schedulers)
 
     def store(self, url: str) -> tuple[Backend, EventBridge]:

@@ -41,7 +41,8 @@ def find(view: View, settings: Settings, now: float) -> Finding | None:
         return Finding.LATE if view.state is ChildState.BOOTING else Finding.SPENT
     if view.state in (ChildState.BOOTING, ChildState.DUMPING, ChildState.KILLED):
         return None
-    silence = now - view.beat
+    # A worker that has not begun to claim has not begun to beat either: its deadline is what counts.
+    silence = now - view.beat if view.beat else 0.0
     if silence > settings.hang_timeout > 0:
         return Finding.HUNG
     if view.condemned and view.state in (ChildState.READY, ChildState.DRAINING):

@@ -1,4 +1,4 @@
-"""One attempt of one task: decide whether to run it, run it, and say what it came to. Nothing here writes to a store."""
+"""One attempt of one task: decide whether to run it, run it, say what it came to. Nothing here writes to a store."""
 
 import threading
 import traceback
@@ -99,7 +99,9 @@ def _encoded(handler: Handler, task: Task, value: Any, max_result_bytes: int) ->
         result = handler.encode_result(task, value)
     except BaseException as error:  # noqa: BLE001  # encode_result is the application's
         fault = fault_of(error)
-        return Failed(task, Fault(fault.kind, f"its result cannot be encoded: {fault.message}", fault.trace))
+        return Failed(
+            task, Fault(fault.kind, f"its result cannot be encoded: {fault.message}", fault.trace)
+        )
     if not isinstance(result, bytes):
         return Failed(
             task, Fault("TypeError", f"encode_result returned {type(result).__name__}, not bytes")
@@ -107,7 +109,10 @@ def _encoded(handler: Handler, task: Task, value: Any, max_result_bytes: int) ->
     if len(result) > max_result_bytes:
         return Failed(
             task,
-            Fault("ResultTooLarge", f"its result has {len(result)} bytes, more than {max_result_bytes}"),
+            Fault(
+                "ResultTooLarge",
+                f"its result has {len(result)} bytes, more than {max_result_bytes}",
+            ),
         )
     return Succeeded(task, result)
 
@@ -135,7 +140,11 @@ def _after_broken_policy(task: Task, fault: Fault) -> Outcome:
 def fault_of(error: BaseException) -> Fault:
     """What is kept of an exception: type, first line, the tail of its traceback."""
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
     try:
         message = str(error)
     except Exception as broken:  # noqa: BLE001  # a __str__ that raises is the application's, and no reason to stop

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Collection
 
+from taskkitx import log
+from taskkitx.errors import TaskkitxError
 from taskkitx.event import EventBridge
 
 
@@ -31,6 +33,12 @@ class ControlListener:
         self._bridge.close()
 
     def _listen(self) -> None:
+        try:
+            self._obey()
+        except TaskkitxError as error:
+            log.service_failed("control events", error)
+
+    def _obey(self) -> None:
         for event in self._bridge.receive_events():
             if event["name"] == "shutdown":
                 self._on_shutdown(event["groups"])

@@ -38,10 +38,12 @@ def _nothing() -> None:
 
 def _record(outcome: Outcome) -> Record:
     done = time.time()
-    state, result, error = TaskState.CANCELLED, None, None
+    state = TaskState.CANCELLED
+    result: bytes | None = None
+    error: str | None = None
     match outcome:
-        case Succeeded(result=result):
-            state = TaskState.SUCCEEDED
+        case Succeeded():
+            state, result = TaskState.SUCCEEDED, outcome.result
         case Failed(fault=fault):
             state, error = TaskState.FAILED, f"{fault.kind}: {fault.message}\n{fault.trace}"
         case Retried(fault=fault):

@@ -61,7 +61,8 @@ def interrupt(attempt: Current, ident: int, error: type[AttemptInterrupted]) -> 
         if attempt.over:
             return False
         attempt.interrupted = True
-        return _set_async_exc(ctypes.c_ulong(ident), ctypes.py_object(error)) == 1
+        threads: int = _set_async_exc(ctypes.c_ulong(ident), ctypes.py_object(error))
+        return threads == 1
 
 
 def close(attempt: Current, ident: int) -> None:

@@ -45,7 +45,14 @@ def finish_in_parts(
         try:
             return finish(batch)
         except StoreRefused as error:
-            return finish([Failed(batch[0].task, Fault("StoreRefused", f"its outcome cannot be stored: {error}"))])
+            return finish(
+                [
+                    Failed(
+                        batch[0].task,
+                        Fault("StoreRefused", f"its outcome cannot be stored: {error}"),
+                    )
+                ]
+            )
     middle = len(batch) // 2
     accepted: set[str] = set()
     for half in (batch[:middle], batch[middle:]):

@@ -72,7 +72,9 @@ class Runner:
         return services
 
     def _report(self) -> dict[str, Mapping[str, Any]]:
-        return {self.worker.id: {"groups": list(self.worker.groups), "finished": self.worker.finished}}
+        return {
+            self.worker.id: {"groups": list(self.worker.groups), "finished": self.worker.finished}
+        }
 
     def _renewed(self, worker_id: str, at: float) -> None:
         self._slots.renewed = at

@@ -108,7 +108,9 @@ class Running:
     def _watch(self, current: Current, limits: Limits, thread: int, ident: int) -> None:
         now = clock.monotonic()
         if limits.soft_timeout:
-            self.limits.add(now + limits.soft_timeout, current, hard=False, thread=thread, ident=ident)
+            self.limits.add(
+                now + limits.soft_timeout, current, hard=False, thread=thread, ident=ident
+            )
         if limits.timeout:
             self.limits.add(now + limits.timeout, current, hard=True, thread=thread, ident=ident)
 

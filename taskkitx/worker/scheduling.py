@@ -76,9 +76,9 @@ def run_scheduler(
     state = backend.scheduler_state(name)
     now = backend.now()
     planned = plan(entries, state, now, zone)
-    if (planned.tasks or state is None or _keys(state) != _keys(planned.state)) and not backend.fire(
-        name, state, planned.state, planned.tasks
-    ):
+    if (
+        planned.tasks or state is None or _keys(state) != _keys(planned.state)
+    ) and not backend.fire(name, state, planned.state, planned.tasks):
         return 0.0  # another scheduler was faster: look at what it left
     return min(LONGEST_WAIT, max(0.0, planned.next_at - backend.now()))
 
@@ -96,8 +96,6 @@ def scheduler_services(
     """A service for each scheduler. Raises InvalidSchedule."""
     zone = tzinfo or local_zone()
     return {
-        name: partial(
-            run_scheduler, backend, name, as_entries(entries, handler.encode_data), zone
-        )
+        name: partial(run_scheduler, backend, name, as_entries(entries, handler.encode_data), zone)
         for name, entries in schedule_entries.items()
     }

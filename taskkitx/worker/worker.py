@@ -57,7 +57,9 @@ class Worker:
         self._slots = slots
         self._bell = bell
         self._instance = instance
-        self._claiming = (SoloClaiming if solo else GroupClaiming)(backend, worker_id, tuple(groups))
+        self._claiming = (SoloClaiming if solo else GroupClaiming)(
+            backend, worker_id, tuple(groups)
+        )
         lanes = {SOLO_POOL: 1} if solo else groups
         self._outbox = Outbox()
         self._running = Running(

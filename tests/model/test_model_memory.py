@@ -22,6 +22,8 @@ def subject_of(kind: type[MemoryBackend]) -> Callable[[FakeClock], MemoryBackend
     return lambda clock: kind(f"memory://subject-{next(_stores)}", clock=clock)
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_memory_behaves_as_memory() -> None:
     check_against_memory(subject_of(MemoryBackend))
 

@@ -13,34 +13,34 @@ class Hints:
     def __init__(self) -> None:
         """Nobody listens yet."""
         self._lock = threading.Lock()
-        self._listeners: list[MemoryListener] = []
-        self._watches: list[MemoryWatch] = []
+        self.listeners: list[MemoryListener] = []
+        self.watches: list[MemoryWatch] = []
 
     def add_listener(self, listener: "MemoryListener") -> None:
         """From now on it hears of work."""
         with self._lock:
-            self._listeners.append(listener)
+            self.listeners.append(listener)
 
     def add_watch(self, watch: "MemoryWatch") -> None:
         """From now on it hears of its task's end."""
         with self._lock:
-            self._watches.append(watch)
+            self.watches.append(watch)
 
     def remove(self, subscription: "MemoryListener | MemoryWatch") -> None:
         """It hears nothing any more."""
         with self._lock:
-            self._listeners = [one for one in self._listeners if one is not subscription]
-            self._watches = [one for one in self._watches if one is not subscription]
+            self.listeners = [one for one in self.listeners if one is not subscription]
+            self.watches = [one for one in self.watches if one is not subscription]
 
     def work(self, groups: Collection[str] | None) -> None:
         """These groups (None: any) may have work now."""
         if groups is None or groups:
-            for listener in self._listeners:
+            for listener in self.listeners:
                 listener.hear(None if groups is None else frozenset(groups))
 
     def ended(self, task_ids: Collection[str]) -> None:
         """These tasks have finished or are gone."""
-        for watch in self._watches:
+        for watch in self.watches:
             if watch.task_id in task_ids:
                 watch.hear()
 

@@ -28,9 +28,7 @@ def claim_solo(
 def any_parked(connection: sqlite3.Connection, group: str, names: Collection[str]) -> bool:
     """Whether there is anything to take, found without the write lock."""
     return any(
-        connection.execute(
-            sql.FIRST_PARKED, {"group": group, "name": name, "limit": 1}
-        ).fetchone()
+        connection.execute(sql.FIRST_PARKED, {"group": group, "name": name, "limit": 1}).fetchone()
         for name in names
     )
 

@@ -51,7 +51,11 @@ class Connections:
         self._check_process()
         try:
             connection = sqlite3.connect(
-                self.path, timeout=0.0, isolation_level=None, check_same_thread=False, cached_statements=256
+                self.path,
+                timeout=0.0,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
             )
             connection.execute("PRAGMA busy_timeout=2000")
             if connection.execute("PRAGMA page_count").fetchone()[0] == 0:

@@ -44,7 +44,9 @@ def exchange(
 
 def claimed(connection: sqlite3.Connection, worker_id: str, seq: int) -> list[Task]:
     """What this claim took, in order."""
-    found = [rows.to_task(row) for row in connection.execute(sql.CLAIMED, (worker_id, seq)).fetchall()]
+    found = [
+        rows.to_task(row) for row in connection.execute(sql.CLAIMED, (worker_id, seq)).fetchall()
+    ]
     found.sort(key=lambda task: (-task.priority, task.due, task.id))
     return found
 
@@ -81,7 +83,9 @@ def write(
 
 def was_written(connection: sqlite3.Connection, worker_id: str, claim: Task) -> bool:
     """Whether this claim was the task's last: taking back or claiming anew changes worker or attempt."""
-    return connection.execute(sql.WRITTEN, (claim.id, claim.attempt, worker_id)).fetchone() is not None
+    return (
+        connection.execute(sql.WRITTEN, (claim.id, claim.attempt, worker_id)).fetchone() is not None
+    )
 
 
 def was_finished(connection: sqlite3.Connection, worker_id: str, claim: Task) -> bool:
@@ -93,7 +97,12 @@ def was_finished(connection: sqlite3.Connection, worker_id: str, claim: Task) ->
 def _write_one(
     connection: sqlite3.Connection, worker_id: str, outcome: Outcome, now: float
 ) -> bool:
-    fence = {"id": outcome.task.id, "attempt": outcome.task.attempt, "worker": worker_id, "now": now}
+    fence = {
+        "id": outcome.task.id,
+        "attempt": outcome.task.attempt,
+        "worker": worker_id,
+        "now": now,
+    }
     if isinstance(outcome, Retried):
         _remember(connection, fence, "retried", outcome)
         return _retry(connection, fence, outcome, now)

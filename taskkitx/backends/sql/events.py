@@ -58,5 +58,3 @@ class SqliteBridge:
     def close(self) -> None:
         """End every iteration of this bridge."""
         self._closed.set()
-
-

@@ -18,7 +18,8 @@ def driver_connection(connection: Any) -> sqlite3.Connection:
     if isinstance(driver, sqlite3.Connection):
         return _in_transaction(driver)
     raise ConfigurationError(
-        f"connection is {type(connection).__name__}: give a sqlite3 connection, or a SQLAlchemy connection or session on it"
+        f"connection is {type(connection).__name__}: "
+        "give a sqlite3 connection, or a SQLAlchemy connection or session on it"
     )
 
 
@@ -35,4 +36,9 @@ def after_commit(connection: Any, hint: Callable[[], None]) -> None:
         return
     from sqlalchemy import event
 
-    event.listen(connection, "after_commit" if hasattr(connection, "get_bind") else "commit", lambda *_: hint(), once=True)
+    event.listen(
+        connection,
+        "after_commit" if hasattr(connection, "get_bind") else "commit",
+        lambda *_: hint(),
+        once=True,
+    )

@@ -16,6 +16,7 @@ from taskkitx import process
 from taskkitx.backend import Lost, WorkerRecord
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.cycle import remember, wait_again
+from taskkitx.backends.sql.rows import to_worker
 from taskkitx.clock import Clock
 from taskkitx.ids import group_of
 
@@ -79,9 +80,7 @@ def renew(
     return {
         worker_id
         for worker_id, info in workers.items()
-        if connection.execute(
-            sql.RENEW, (until, json.dumps(dict(info)), worker_id)
-        ).rowcount
+        if connection.execute(sql.RENEW, (until, json.dumps(dict(info)), worker_id)).rowcount
     }
 
 
@@ -91,8 +90,7 @@ def known_workers(
     """Every worker with the end of its lease, oldest first."""
     now = leases.now()
     return [
-        (WorkerRecord(*row[:8], lease_left=row[8] - now, info=json.loads(row[9])), row[8])
-        for row in connection.execute(sql.WORKERS).fetchall()
+        (to_worker(row, row[8] - now), row[8]) for row in connection.execute(sql.WORKERS).fetchall()
     ]
 
 

@@ -10,9 +10,7 @@ from taskkitx.wakeup import HintSocket
 class HintListener:
     """Calls back with the groups that may have work."""
 
-    def __init__(
-        self, hints: HintSocket, on_work: Callable[[frozenset[str] | None], None]
-    ) -> None:
+    def __init__(self, hints: HintSocket, on_work: Callable[[frozenset[str] | None], None]) -> None:
         """Listens at once, in a thread of its own."""
         self._hints = hints
         self._on_work = on_work

@@ -12,7 +12,8 @@ PAGE = 500
 
 _WAITING = (TaskState.SCHEDULED, TaskState.QUEUED, TaskState.SOLO, TaskState.PARKED)
 _FINISHED = tuple(state for state in TaskState if state.finished)
-_INDEXED = (*(f"state = {int(state)}" for state in _WAITING), "state >= 6")
+_IS_FINISHED = "disposable IS NOT NULL"
+_INDEXED = (*(f"state = {int(state)}" for state in _WAITING), _IS_FINISHED)
 
 
 def get_many(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, Record]:
@@ -34,7 +35,9 @@ def list_tasks(
     conditions, parameters = _conditions(which, after)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     query = f"SELECT {sql.RECORD} FROM taskkitx_task{where} ORDER BY id DESC LIMIT ?"
-    return [rows.to_record(row) for row in connection.execute(query, (*parameters, limit)).fetchall()]
+    return [
+        rows.to_record(row) for row in connection.execute(query, (*parameters, limit)).fetchall()
+    ]
 
 
 def _conditions(which: TaskFilter, after: str | None) -> tuple[list[str], list[object]]:
@@ -113,7 +116,7 @@ def _oldest(connection: sqlite3.Connection, group: str, now: float) -> float | N
 def disposable(connection: sqlite3.Connection, now: float, limit: int) -> list[str]:
     """Ids of finished tasks whose time is over, oldest first."""
     found: list[tuple[float, str]] = []
-    for group in list(group_names(connection, "state >= 6")):
+    for group in list(group_names(connection, _IS_FINISHED)):
         for state in _FINISHED:
             parameters = (group, int(state), now, limit)
             found += connection.execute(sql.DISPOSABLE, parameters).fetchall()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from taskkitx.backend import Attempt, Record
+from taskkitx.backend import Attempt, Record, WorkerRecord
 from taskkitx.task import Task, TaskState, UniqueUntil
 
 Row = Sequence[Any]
@@ -67,6 +67,23 @@ def to_attempt(row: Row) -> Attempt:
     return Attempt(*row)
 
 
+def to_worker(row: Row, lease_left: float) -> WorkerRecord:
+    """The worker of a row of `statements.WORKERS`."""
+    worker_id, instance, host, pid, boot_id, namespace, pid_started, started, _, info = row
+    return WorkerRecord(
+        worker_id,
+        instance,
+        host,
+        pid,
+        boot_id,
+        namespace,
+        pid_started,
+        started,
+        lease_left,
+        json.loads(info),
+    )
+
+
 def is_plain(task: Task) -> bool:
     """Whether only the columns of the short INSERT differ from their defaults."""
     state = task.__dict__
@@ -88,7 +105,7 @@ _RARE = (
 
 
 def due_of(task: Task, now: float) -> tuple[int, float]:
-    """State and due of a task that is being put: the store's now stands for "at once" and for what delays count from."""
+    """State and due of a task that is being put; "at once" and delays count from the store's now."""
     if task.delay is not None:
         return int(TaskState.SCHEDULED if task.delay > 0 else TaskState.QUEUED), now + task.delay
     if task.state is TaskState.SCHEDULED:

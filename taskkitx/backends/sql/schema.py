@@ -17,7 +17,6 @@ from sqlalchemy import (
     text,
 )
 
-
 metadata = MetaData()
 
 
@@ -64,14 +63,47 @@ task = Table(
     Column("result", LargeBinary),
 )
 
-Index("taskkitx_task_claim", task.c.grp, task.c.rank, task.c.due, task.c.id, sqlite_where=text("state = 1"))
+Index(
+    "taskkitx_task_claim",
+    task.c.grp,
+    task.c.rank,
+    task.c.due,
+    task.c.id,
+    sqlite_where=text("state = 1"),
+)
 Index("taskkitx_task_scheduled", task.c.grp, task.c.due, sqlite_where=text("state = 0"))
-Index("taskkitx_task_solo", task.c.grp, task.c.rank, task.c.due, task.c.id, sqlite_where=text("state = 2"))
-Index("taskkitx_task_parked", task.c.grp, task.c.name, task.c.rank, task.c.due, task.c.id, sqlite_where=text("state = 3"))
+Index(
+    "taskkitx_task_solo",
+    task.c.grp,
+    task.c.rank,
+    task.c.due,
+    task.c.id,
+    sqlite_where=text("state = 2"),
+)
+Index(
+    "taskkitx_task_parked",
+    task.c.grp,
+    task.c.name,
+    task.c.rank,
+    task.c.due,
+    task.c.id,
+    sqlite_where=text("state = 3"),
+)
 Index("taskkitx_task_owned", task.c.worker_id, task.c.claim_seq, sqlite_where=text("state = 5"))
-Index("taskkitx_task_finished", task.c.grp, task.c.state, task.c.disposable, sqlite_where=text("state >= 6"))
+Index(
+    "taskkitx_task_finished",
+    task.c.grp,
+    task.c.state,
+    task.c.disposable,
+    sqlite_where=text("disposable IS NOT NULL"),
+)
 Index("taskkitx_task_failed", task.c.id, sqlite_where=text("state = 7"))
-Index("taskkitx_task_unique", task.c.unique_key, unique=True, sqlite_where=text("unique_key IS NOT NULL"))
+Index(
+    "taskkitx_task_unique",
+    task.c.unique_key,
+    unique=True,
+    sqlite_where=text("unique_key IS NOT NULL"),
+)
 
 attempt = Table(
     "taskkitx_attempt",

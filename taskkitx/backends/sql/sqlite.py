@@ -98,9 +98,7 @@ class SqliteBackend:
             return []
         if connection is not None:
             return self._put_joined(tasks, connection)
-        answers = self._write(
-            lambda writer, now: puts.put(writer, tasks, now), durable=True
-        )
+        answers = self._write(lambda writer, now: puts.put(writer, tasks, now), durable=True)
         self._hints.work({task.group for task in tasks})
         return answers
 
@@ -211,7 +209,9 @@ class SqliteBackend:
     def persist(self) -> None:
         # A synced commit makes all commits before it durable: the log is one file.
         self._write(
-            lambda writer, _: writer.execute("UPDATE taskkitx_version SET version_num = version_num"),
+            lambda writer, _: writer.execute(
+                "UPDATE taskkitx_version SET version_num = version_num"
+            ),
             durable=True,
         )
 
@@ -221,7 +221,9 @@ class SqliteBackend:
 
     def cancel_requested(self, worker_id: str) -> Collection[str]:
         return self._read(
-            lambda reader: {row[0] for row in reader.execute(sql.TO_CANCEL, (worker_id,)).fetchall()}
+            lambda reader: {
+                row[0] for row in reader.execute(sql.TO_CANCEL, (worker_id,)).fetchall()
+            }
         )
 
     # Leases
@@ -347,7 +349,9 @@ class SqliteBackend:
             purged = self._write(lambda writer, now: commands.purge(writer, limit, now))
             self._hints.finished(purged)
         self._connections.statement(
-            lambda writer: writer.execute(sql.PURGE_EVENTS, (self._clock() - EVENT_LIFETIME,)).rowcount
+            lambda writer: (
+                writer.execute(sql.PURGE_EVENTS, (self._clock() - EVENT_LIFETIME,)).rowcount
+            )
         )
         return len(purged)
 

@@ -27,9 +27,20 @@ def translated(error: Exception, path: str) -> StoreError:
     for prefix, meaning in _LATER.items():
         if name.startswith(prefix):
             return StoreUnavailable(f"the SQLite file {path} {meaning} ({name}: {error})")
-    return StoreRefused(f"the SQLite file {path} refuses this ({name or type(error).__name__}: {error})")
+    return StoreRefused(
+        f"the SQLite file {path} refuses this ({name or type(error).__name__}: {error})"
+    )
 
 
 def is_busy(error: Exception) -> bool:
     """Whether somebody else holds the lock."""
-    return (getattr(error, "sqlite_errorname", "") or "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    return (getattr(error, "sqlite_errorname", "") or "").startswith(
+        ("SQLITE_BUSY", "SQLITE_LOCKED")
+    )
+
+
+def is_broken(error: BaseException | None) -> bool:
+    """Whether the file is no database, or no whole one: waiting does not help."""
+    return (getattr(error, "sqlite_errorname", "") or "").startswith(
+        ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+    )

@@ -6,21 +6,34 @@ from pathlib import Path
 
 from taskkitx.backends.sql.connections import Connections
 from taskkitx.backends.sql.migrate import create, upgrade
+from taskkitx.backends.sql.sqlite_errors import is_broken
 from taskkitx.backends.sql.version import VERSION
 from taskkitx.errors import ConfigurationError, SchemaMismatch, StoreUnavailable
 
-_NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "glusterfs")
+_NETWORK_FILE_SYSTEMS = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "fuse.sshfs",
+    "9p",
+    "ceph",
+    "glusterfs",
+)
 
 
 def check_path(path: str, force: bool) -> None:
-    """Refuse what SQLite could only fail at, or silently corrupt; raises ConfigurationError or StoreUnavailable."""
+    """Refuse what SQLite could only fail at, or silently corrupt. Raises ConfigurationError."""
     directory = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(directory):
-        raise StoreUnavailable(f"the SQLite file {path} cannot be made: there is no directory {directory}")
+        raise ConfigurationError(
+            f"the SQLite file {path} cannot be made: there is no directory {directory}"
+        )
     if os.path.isdir(path):
-        raise StoreUnavailable(f"the SQLite file {path} is a directory")
+        raise ConfigurationError(f"the SQLite file {path} is a directory")
     if not os.access(path if os.path.exists(path) else directory, os.W_OK):
-        raise StoreUnavailable(f"the SQLite file {path} cannot be written by this user")
+        raise ConfigurationError(f"the SQLite file {path} cannot be written by this user")
     kind = file_system_of(directory)
     if kind in _NETWORK_FILE_SYSTEMS and not force:
         raise ConfigurationError(
@@ -47,8 +60,13 @@ def file_system_of(directory: str) -> str:
 
 def prepare(connections: Connections, *, migrate: bool = True) -> None:
     """Make the schema what this code works with. Raises SchemaMismatch, StoreUnavailable or StoreRefused."""
-    with connections.reading() as connection:
-        found = version_of(connection)
+    try:
+        with connections.reading() as connection:
+            found = version_of(connection)
+    except StoreUnavailable as error:
+        if is_broken(error.__cause__):
+            raise ConfigurationError(str(error)) from None
+        raise
     if found == VERSION:
         return
     if found is None:
@@ -62,7 +80,8 @@ def prepare(connections: Connections, *, migrate: bool = True) -> None:
         connections.initialise(upgrade)
     else:
         raise SchemaMismatch(
-            f"the SQLite file {connections.path} has schema {found}, this taskkitx needs {VERSION}: run `taskkitx migrate`"
+            f"the SQLite file {connections.path} has schema {found}, this taskkitx needs {VERSION}: "
+            "run `taskkitx migrate`"
         )
 
 

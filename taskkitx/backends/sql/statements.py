@@ -25,12 +25,13 @@ FREE_WINDOWS = (
     "UPDATE taskkitx_task SET unique_key = NULL WHERE unique_key = ? AND unique_until = 'window' "
     "AND created + coalesce(unique_for, 0) <= ?"
 )
-HOLDER = "SELECT id FROM taskkitx_task WHERE id = ? UNION ALL SELECT id FROM taskkitx_task WHERE unique_key = ? LIMIT 1"
+HOLDER = (
+    "SELECT id FROM taskkitx_task WHERE id = ? "
+    "UNION ALL SELECT id FROM taskkitx_task WHERE unique_key = ? LIMIT 1"
+)
 
 # A key that no longer binds is NULL in `unique_key`; `unique_name` keeps what it was.
-_KEY_WHEN_CLAIMED = (
-    "CASE WHEN unique_key IS NULL OR unique_until IN ('queued', 'started') THEN NULL ELSE unique_key END"
-)
+_KEY_WHEN_CLAIMED = "CASE WHEN unique_until IN ('queued', 'started') THEN NULL ELSE unique_key END"
 _KEY_WHEN_FINISHED = "CASE WHEN unique_until = 'window' THEN unique_key END"
 REBIND = """
 UPDATE OR IGNORE taskkitx_task SET unique_key = unique_name
@@ -131,10 +132,10 @@ RELEASE = f"""
 UPDATE taskkitx_task SET state = CASE WHEN :parked THEN 3 WHEN solo THEN 2 ELSE 1 END, worker_id = NULL
  WHERE {_FENCE}"""
 OWNED = "SELECT id, attempt FROM taskkitx_task WHERE worker_id = ? AND state = 5 AND began < ?"
-PROGRESS = f"UPDATE taskkitx_task SET progress = :progress WHERE {_FENCE} AND cancel_requested IS NULL"
-TO_CANCEL = (
-    "SELECT id FROM taskkitx_task WHERE worker_id = ? AND state = 5 AND cancel_requested IS NOT NULL"
+PROGRESS = (
+    f"UPDATE taskkitx_task SET progress = :progress WHERE {_FENCE} AND cancel_requested IS NULL"
 )
+TO_CANCEL = "SELECT id FROM taskkitx_task WHERE worker_id = ? AND state = 5 AND cancel_requested IS NOT NULL"
 
 REGISTER = (
     "INSERT OR REPLACE INTO taskkitx_worker (id, instance, host, pid, boot_id, pid_namespace, pid_started, started, "
@@ -150,9 +151,7 @@ FORGET_WORKER = (
     "AND NOT EXISTS (SELECT 1 FROM taskkitx_task WHERE worker_id = :id AND state = 5)"
 )
 OWNERS = "SELECT DISTINCT worker_id FROM taskkitx_task WHERE state = 5"
-OWNED_PAGE = (
-    "SELECT id, attempt, crashes, lost, solo FROM taskkitx_task WHERE worker_id = ? AND state = 5 LIMIT ?"
-)
+OWNED_PAGE = "SELECT id, attempt, crashes, lost, solo FROM taskkitx_task WHERE worker_id = ? AND state = 5 LIMIT ?"
 RESTORE = f"""
 UPDATE taskkitx_task SET state = CASE WHEN solo OR :solo THEN 2 WHEN :due > :now THEN 0 ELSE 1 END,
   solo = max(solo, :solo), due = coalesce(:due, due), loss = coalesce(:loss, loss), crashes = crashes + :crashes,
@@ -177,7 +176,7 @@ ATTEMPTS = (
 )
 
 DISPOSABLE = (
-    "SELECT disposable, id FROM taskkitx_task WHERE state >= 6 AND grp = ? AND state = ? AND disposable <= ? "
+    "SELECT disposable, id FROM taskkitx_task WHERE grp = ? AND state = ? AND disposable <= ? "
     "ORDER BY disposable LIMIT ?"
 )
 GROUP_AFTER = "SELECT min(grp) FROM taskkitx_task WHERE {state} AND grp > ?"
@@ -185,9 +184,7 @@ RUNNING_BY_GROUP = "SELECT grp, count(*) FROM taskkitx_task WHERE state = 5 GROU
 COUNT_WAITING = (
     "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE state = {state} AND grp = ? LIMIT ?)"
 )
-COUNT_FINISHED = (
-    "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE state >= 6 AND grp = ? AND state = ? LIMIT ?)"
-)
+COUNT_FINISHED = "SELECT count(*) FROM (SELECT 1 FROM taskkitx_task WHERE grp = ? AND state = ? AND disposable IS NOT NULL LIMIT ?)"
 RANKS_AFTER = "SELECT min(rank) FROM taskkitx_task WHERE state = 1 AND grp = ? AND rank > ?"
 OLDEST_OF_RANK = "SELECT min(due) FROM taskkitx_task WHERE state = 1 AND grp = ? AND rank = ?"
 

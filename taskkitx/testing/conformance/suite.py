@@ -1,11 +1,7 @@
 """All areas of the suite in one class."""
 
+from taskkitx.testing.conformance.cancel import CancelConformance, ProgressConformance
 from taskkitx.testing.conformance.claim import ClaimConformance
-from taskkitx.testing.conformance.commands import (
-    CancelConformance,
-    ProgressConformance,
-    RetryConformance,
-)
 from taskkitx.testing.conformance.fencing import FencingConformance
 from taskkitx.testing.conformance.hints import HintConformance, WaitConformance
 from taskkitx.testing.conformance.leases import LeaseConformance
@@ -16,6 +12,7 @@ from taskkitx.testing.conformance.racing import RacingConformance
 from taskkitx.testing.conformance.reads import ReadConformance
 from taskkitx.testing.conformance.restore import RestoreConformance
 from taskkitx.testing.conformance.retention import RetentionConformance
+from taskkitx.testing.conformance.retry import RetryConformance
 from taskkitx.testing.conformance.returned import ReturnConformance
 from taskkitx.testing.conformance.schedules import ScheduleConformance
 from taskkitx.testing.conformance.text import TextConformance

@@ -1,0 +1,1 @@
+"""Programs that show taskkitx at work; the tests run them."""
