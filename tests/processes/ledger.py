@@ -72,7 +72,7 @@ class Handler:
         while True:
             try:
                 time.sleep(60)
-            except BaseException:
+            except BaseException:  # noqa: BLE001, S112  # that is the misbehaviour
                 continue
 
     def do_hold(self, task, seconds):
