@@ -100,7 +100,7 @@ class Kit(Generic[In, Out]):
             return item, False
         if isinstance(item, tuple):
             return item
-        group, name = check_group(item["group"]), item["name"]
+        group, name = item["group"], item["name"]
         options: dict[str, Any] = {}
         if "priority" in item:
             options["priority"] = item["priority"]

@@ -1,5 +1,5 @@
-"""`python -m taskkitx.cli`, the same as `taskkitx`."""
+"""`python -m taskkitx.cli`, for where the script is not on the path."""
 
 from taskkitx.cli import main
 
-main()
+main(prog_name="taskkitx")

@@ -72,7 +72,7 @@ class Handler:
         while True:
             try:
                 time.sleep(60)
-            except BaseException:  # noqa: BLE001, S112  # a handler that nothing can stop is the point
+            except BaseException:  # noqa: BLE001, S112  # that is the misbehaviour
                 continue
 
     def do_hold(self, task, seconds):

@@ -1,6 +1,8 @@
 """`python -m tests.processes.run CONFIG`: run a supervisor as the command line would, for `tests.processes.tree`."""
 
+import errno
 import json
+import os
 import sys
 
 from taskkitx import log
@@ -14,6 +16,7 @@ def main() -> int:
     config = json.loads(sys.argv[1])
     if config.pop("toy", True):
         toy.install()
+    _let_forks_fail(config.pop("fork_fails", 0))
     from taskkitx.supervisor.plan import Plan
     from taskkitx.supervisor.supervisor import supervise
     from taskkitx.supervisor.target import AppTarget
@@ -27,6 +30,18 @@ def main() -> int:
     except ConfigurationError as error:
         log.boot_refused(reason=error)
         return 78
+
+
+def _let_forks_fail(times):
+    """As with RLIMIT_NPROC, which does not bind root."""
+    fork, failures = os.fork, iter(range(times))
+
+    def failing():
+        if next(failures, None) is not None:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return fork()
+
+    os.fork = failing
 
 
 if __name__ == "__main__":

@@ -99,10 +99,12 @@ class Connections:
             else:
                 connection.close()
 
-    def statement(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """Run one autocommit statement, not synced; inside a transaction only when others hold the lock."""
+    def statement(
+        self, work: Callable[[sqlite3.Connection], Answer], *, durable: bool = False
+    ) -> Answer:
+        """Run one autocommit statement; inside a transaction only when others hold the lock."""
         with self._turn():
-            connection = self._writer("NORMAL")
+            connection = self._writer("FULL" if durable else "NORMAL")
             try:
                 return work(connection)
             except BAD_DATA as error:

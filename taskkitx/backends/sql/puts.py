@@ -9,6 +9,11 @@ from taskkitx.backends.sql import statements as sql
 from taskkitx.task import Task, UniqueUntil
 
 
+def is_single(tasks: Sequence[Task]) -> bool:
+    """Whether one INSERT does it, whatever stands already."""
+    return len(tasks) == 1 and rows.is_plain(tasks[0])
+
+
 def put(connection: sqlite3.Connection, tasks: Sequence[Task], now: float) -> list[Put]:
     """Insert, inside the caller's transaction."""
     if len(tasks) > 1 and all(map(rows.is_plain, tasks)):

@@ -98,7 +98,12 @@ class SqliteBackend:
             return []
         if connection is not None:
             return self._put_joined(tasks, connection)
-        answers = self._write(lambda writer, now: puts.put(writer, tasks, now), durable=True)
+        self.open()
+        # A single plain task is a single statement, which needs no transaction around it.
+        run = (
+            self._connections.statement if puts.is_single(tasks) else self._connections.transaction
+        )
+        answers = run(lambda writer: puts.put(writer, tasks, self._clock()), durable=True)
         self._hints.work({task.group for task in tasks})
         return answers
 

@@ -1,0 +1,120 @@
+"""Which store a command works on, and opening it without changing it behind anybody's back."""
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from taskkitx.backend import Backend
+from taskkitx.errors import ConfigurationError, StoreUnavailable
+from taskkitx.event import EventBridge
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_SQLITE = "sqlite:///"
+
+
+def store_options(command: _Command) -> _Command:
+    """`--url` and `--app`, for every command that works on a store."""
+    url = click.option(
+        "--url", metavar="URL", help="The store; default TASKKITX_URL, else sqlite:///taskkitx.db."
+    )
+    app = click.option(
+        "--app", metavar="MODULE:KIT", help="Work on the store of this application instead."
+    )
+    return url(app(command))
+
+
+@contextmanager
+def opened(
+    url: str | None, app: str | None, *, create: bool = False
+) -> Generator[tuple[Backend, EventBridge]]:
+    """The store, reached and with the schema of this version; closed when the block is left.
+
+    Unless `create`, a SQLite file must be there and is neither made nor upgraded. Raises ConfigurationError,
+    SchemaMismatch, StoreUnavailable.
+    """
+    backend, bridge = chosen(url, app)
+    path = sqlite_path(backend.url)
+    if path is not None and not create:
+        _check_file(path)
+    try:
+        backend.open()
+        yield backend, bridge
+    finally:
+        backend.close()
+
+
+def chosen(url: str | None, app: str | None) -> tuple[Backend, EventBridge]:
+    """The store that these options name, not opened yet."""
+    if url and app:
+        raise click.UsageError("--url and --app both name a store: give one of them")
+    if app:
+        from taskkitx.supervisor.target import AppTarget, import_app
+
+        kit = import_app(AppTarget(app).path)
+        pair: tuple[Backend, EventBridge] = (kit.backend, kit.bridge)
+    else:
+        from taskkitx.backends.connect import connect
+        from taskkitx.settings import default_url
+
+        pair = connect(url or default_url())
+    refuse_memory(pair[0].url)
+    return pair
+
+
+def refuse_memory(url: str) -> None:
+    """Raises ConfigurationError for a store that other processes can never see."""
+    if url.startswith("memory:"):
+        raise ConfigurationError(
+            f"{url} lives inside one process, and the command line is another one: "
+            "use sqlite:///path/to/file.db or a server"
+        )
+
+
+def sqlite_path(url: str) -> str | None:
+    """The file of a SQLite backend's url; None for other stores."""
+    return url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else None
+
+
+def _check_file(path: str) -> None:
+    from taskkitx.backends.sql.connections import Connections
+    from taskkitx.backends.sql.sqlite_errors import is_broken
+    from taskkitx.backends.sql.sqlite_file import check_path, prepare, version_of
+
+    if not os.path.exists(path):
+        raise ConfigurationError(
+            f"there is no SQLite file {path}: name the store with --url or TASKKITX_URL; "
+            "a new one is made by `taskkitx migrate`, or by the first worker"
+        )
+    check_path(path, force=True)
+    connections = Connections(path)
+    try:
+        try:
+            with connections.reading() as connection:
+                version = version_of(connection)
+        except StoreUnavailable as error:
+            if is_broken(error.__cause__):
+                raise ConfigurationError(str(error)) from error
+            raise
+        if version is None:
+            raise ConfigurationError(
+                f"the SQLite file {path} holds no tasks of taskkitx: name another store with --url, "
+                "or run `taskkitx migrate` to put the tables into this one"
+            )
+        prepare(connections, migrate=False)
+    finally:
+        connections.close()
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    parts = urlsplit(url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    if not (at and colon):
+        return url
+    return url.replace(f"//{parts.netloc}", f"//{user}:***@{host}", 1)
