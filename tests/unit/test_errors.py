@@ -47,15 +47,14 @@ def test_what_the_standard_library_has_a_word_for(error, builtin):
 
 @pytest.mark.parametrize("error", EVERY)
 def test_errors_travel_between_processes(error):
-    arguments = {
+    special: dict[type, tuple[object, ...]] = {
         errors.DuplicateTask: ("g_1", "key"),
         **dict.fromkeys(
             [error for error in EVERY if issubclass(error, errors.Failed)],
             (Task.init("g", "n", b""), "message"),
         ),
-    }.get(error, ("message",))
-
-    raised = error(*arguments)
+    }
+    raised = error(*special.get(error, ("message",)))
     arrived = pickle.loads(pickle.dumps(raised))
 
     assert type(arrived) is error
