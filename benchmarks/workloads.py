@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from benchmarks import floor, tree
 from examples.demo import standard_library
+from taskkitx import InitiateTaskArgs
 
 
 class Figure(NamedTuple):
@@ -80,7 +81,7 @@ def initiate(folder: Path) -> Figures:
         for start in range(0, tasks, 500):
             kit.initiate_tasks(
                 *(
-                    {"group": "default", "name": "noop", "data": "1"}
+                    InitiateTaskArgs(group="default", name="noop", data="1")
                     for _ in range(start, start + 500)
                 )
             )
@@ -163,7 +164,7 @@ def foreign(folder: Path, seconds: float = 60.0) -> Figures:
         files = [str(file) for file in standard_library()]
         for _ in range(10):
             kit.initiate_tasks(
-                *({"group": "default", "name": "tokenize", "data": file} for file in files)
+                *(InitiateTaskArgs(group="default", name="tokenize", data=file) for file in files)
             )
         connection = sqlite3.connect(
             kit.backend.url.removeprefix("sqlite:///"), isolation_level=None, timeout=30
