@@ -45,7 +45,7 @@ class Tree:
             cwd=ROOT,
             env={
                 **os.environ,
-                "PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}",
+                "PYTHONPATH": os.pathsep.join([str(self.folder), str(ROOT), *sys.path]),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "TASKKITX_RUN_DIR": str(self.folder / "run"),
                 "TASKKITX_LOG_FORMAT": "json",
