@@ -48,7 +48,8 @@ def run(tmp_path):
         except ProcessLookupError:
             pass  # all gone, as it should be
         process.wait()
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 @pytest.fixture

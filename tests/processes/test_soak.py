@@ -38,7 +38,7 @@ class Ledger:
     """What was executed, as the handlers wrote it down."""
 
     def __init__(self, path):
-        self.started = Counter()
+        self.started: Counter[tuple[str, int]] = Counter()
         for line in path.read_text().splitlines():
             what, task, attempt, *_ = line.split()
             if what == "X":
@@ -70,7 +70,7 @@ def test_killing_workers_and_keepers_loses_nothing(tree, kit, tmp_path, soak):
     print(f"seed {SEED}")
     tree = tree(APP, toy=False, processes=3, groups={"default": 8}, settings={"poll_interval": 0.5})
     tree.wait("supervisor_ready")
-    ids = []
+    ids: list[str] = []
     kills = {}
     end = time.monotonic() + seconds
     keeper_at = time.monotonic() + 3.0

@@ -117,7 +117,8 @@ def test_a_shutdown_event_for_one_group_leaves_the_others(tree, tmp_path):
 
 @pytest.mark.skipif(
     shutil.which("unshare") is None
-    or subprocess.run(["unshare", "-pf", "--mount-proc", "true"], capture_output=True).returncode,
+    or subprocess.run(["unshare", "-pf", "--mount-proc", "true"], capture_output=True).returncode
+    != 0,
     reason="needs the right to make a pid namespace",
 )
 def test_it_works_as_pid_1(tmp_path):
@@ -134,7 +135,7 @@ kit = Kit(leaves_an_orphan)
     (tmp_path / "app.py").write_text(app)
     config = {"processes": 1, "groups": {"default": 1}}
     process = subprocess.Popen(
-        [*["unshare", "-pf", "--mount-proc"], sys.executable, *RUN, json.dumps(config)],
+        ["unshare", "-pf", "--mount-proc", sys.executable, *RUN, json.dumps(config)],
         cwd=ROOT,
         env={
             **os.environ,

@@ -106,9 +106,10 @@ class Tree:
 
     def wait_store(self, **fields: Any) -> Line:
         """The first such fact, once the store has been told."""
-        return self._poll(
+        found: list[Line] = self._poll(
             lambda: [f for f in self.store() if fields.items() <= f.items()], f"store: {fields}"
-        )[0]
+        )
+        return found[0]
 
     def wait_file(self, name: str) -> None:
         """Return when the application has made this file."""

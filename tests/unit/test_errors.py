@@ -47,12 +47,13 @@ def test_what_the_standard_library_has_a_word_for(error, builtin):
 
 @pytest.mark.parametrize("error", EVERY)
 def test_errors_travel_between_processes(error):
-    arguments = {
+    arguments: dict[type, tuple[object, ...]] = {
         errors.DuplicateTask: ("g_1", "key"),
-        **dict.fromkeys(
-            [error for error in EVERY if issubclass(error, errors.Failed)],
-            (Task.init("g", "n", b""), "message"),
-        ),
+        **{
+            error: (Task.init("g", "n", b""), "message")
+            for error in EVERY
+            if issubclass(error, errors.Failed)
+        },
     }.get(error, ("message",))
 
     raised = error(*arguments)
