@@ -47,14 +47,11 @@ def test_what_the_standard_library_has_a_word_for(error, builtin):
 
 @pytest.mark.parametrize("error", EVERY)
 def test_errors_travel_between_processes(error):
-    arguments: dict[type, tuple[object, ...]] = {
-        errors.DuplicateTask: ("g_1", "key"),
-        **{
-            error: (Task.init("g", "n", b""), "message")
-            for error in EVERY
-            if issubclass(error, errors.Failed)
-        },
-    }.get(error, ("message",))
+    samples: dict[object, tuple[object, ...]] = {errors.DuplicateTask: ("g_1", "key")}
+    for failed in EVERY:
+        if issubclass(failed, errors.Failed):
+            samples[failed] = (Task.init("g", "n", b""), "message")
+    arguments = samples.get(error, ("message",))
 
     raised = error(*arguments)
     arrived = pickle.loads(pickle.dumps(raised))
