@@ -6,6 +6,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+from taskkitx.backends.sql.sqlite import SqliteBackend
+
 BATCH = 256
 
 
@@ -16,19 +18,20 @@ def connect(path: Path, synchronous: str = "NORMAL") -> sqlite3.Connection:
     return connection
 
 
+INSERT = (
+    "INSERT INTO taskkitx_task (id, grp, name, data, state, due, created, ttl) "
+    "VALUES (?, 'g', 'noop', x'31', 1, ?, ?, 1e6)"
+)
+
+
 def make(path: Path, tasks: int) -> None:
+    """The engine's own tables and indexes: the floor writes what the engine has to write, and nothing else."""
+    backend = SqliteBackend(str(path))
+    backend.open()
+    backend.close()
     connection = connect(path)
-    connection.execute(
-        "CREATE TABLE task (id TEXT PRIMARY KEY, grp TEXT, state INT, rank INT, due REAL, attempt INT, "
-        "worker TEXT, seq INT, data BLOB, result BLOB)"
-    )
-    connection.execute("CREATE INDEX claim ON task (grp, rank, due, id) WHERE state = 1")
-    connection.execute("CREATE INDEX owned ON task (worker, seq) WHERE state = 5")
     connection.execute("BEGIN")
-    connection.executemany(
-        "INSERT INTO task VALUES (?, 'g', 1, 0, ?, 0, NULL, NULL, x'31', NULL)",
-        ((f"g_{n:032x}", float(n)) for n in range(tasks)),
-    )
+    connection.executemany(INSERT, ((f"g_{n:032x}", float(n), float(n)) for n in range(tasks)))
     connection.execute("COMMIT")
     connection.close()
 
@@ -39,19 +42,26 @@ def work(path: Path) -> None:
     done: list[tuple[str, int]] = []
     while True:
         seq += 1
-        rows = ", ".join("(?, ?, ?)" for _ in range(BATCH)) if done else "(NULL, NULL, NULL)"
+        places = range(4, 4 + 3 * (BATCH if done else 1), 3)
+        rows = ", ".join(f"(?{n}, ?{n + 1}, ?{n + 2})" for n in places)
         values: list[object] = [item for id_, attempt in done for item in (id_, attempt, b"1")]
-        values += [None] * (3 * (BATCH - len(done)) if done else 0)
+        values += [None] * (3 * len(places) - len(values))
         connection.execute(
-            f"UPDATE task SET state = s.state, attempt = attempt + (s.state = 5), worker = ?, seq = ?, "
-            f"result = s.result FROM (SELECT t.rowid AS rid, 6 AS state, v.column3 AS result "
-            f"FROM (VALUES {rows}) v JOIN task t ON t.id = v.column1 "
-            "WHERE t.attempt = v.column2 AND t.state = 5 UNION ALL SELECT rid, 5, NULL FROM (SELECT rowid AS rid "
-            "FROM task WHERE grp = 'g' AND state = 1 ORDER BY rank, due, id LIMIT 256)) s WHERE task.rowid = s.rid",
-            [worker, seq, *values],
+            "UPDATE taskkitx_task SET state = s.state, attempt = attempt + (s.state = 5), worker_id = ?1, "
+            "claim_seq = ?2, began = CASE WHEN s.state = 5 THEN ?3 ELSE began END, result = s.result, "
+            "done = CASE WHEN s.state = 6 THEN ?3 END, "
+            "disposable = CASE WHEN s.state = 6 THEN ?3 + ttl END "
+            "FROM (SELECT t.rowid AS rid, 6 AS state, v.column3 AS result "
+            f"FROM (VALUES {rows}) v CROSS JOIN taskkitx_task t ON t.id = v.column1 "
+            "WHERE t.attempt = v.column2 AND t.worker_id = ?1 AND t.state = 5 "
+            "UNION ALL SELECT rid, 5, NULL FROM (SELECT rowid AS rid FROM taskkitx_task "
+            "WHERE grp = 'g' AND state = 1 ORDER BY rank, due, id LIMIT 256)) s "
+            "WHERE taskkitx_task.rowid = s.rid",
+            [worker, seq, time.time(), *values],
         )
         claims = connection.execute(
-            "SELECT id, attempt, data FROM task WHERE worker = ? AND seq = ? AND state = 5",
+            "SELECT id, attempt, data FROM taskkitx_task "
+            "WHERE worker_id = ? AND claim_seq = ? AND state = 5",
             (worker, seq),
         ).fetchall()
         if not claims and not done:
@@ -81,10 +91,7 @@ def one_by_one(folder: Path, rows: int) -> float:
     connection = connect(path, "FULL")
     began = time.perf_counter()
     for n in range(rows):
-        connection.execute(
-            "INSERT INTO task VALUES (?, 'g', 1, 0, ?, 0, NULL, NULL, x'31', NULL)",
-            (f"s_{n:032x}", n),
-        )
+        connection.execute(INSERT, (f"s_{n:032x}", float(n), float(n)))
     return rows / (time.perf_counter() - began)
 
 
@@ -97,8 +104,8 @@ def bulk(folder: Path, rows: int, batch: int = 500) -> float:
     for start in range(0, rows, batch):
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
-            "INSERT INTO task VALUES (?, 'g', 1, 0, ?, 0, NULL, NULL, x'31', NULL)",
-            ((f"b_{n:032x}", float(n)) for n in range(start, start + batch)),
+            INSERT,
+            ((f"b_{n:032x}", float(n), float(n)) for n in range(start, start + batch)),
         )
         connection.execute("COMMIT")
     return rows / (time.perf_counter() - began)

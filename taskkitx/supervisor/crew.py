@@ -12,6 +12,7 @@ from taskkitx.supervisor.backoff import Backoff
 from taskkitx.supervisor.child import Post, run_worker
 from taskkitx.supervisor.children import NEVER, ChildState, Nursery, WorkerChild
 from taskkitx.supervisor.plan import Plan
+from taskkitx.supervisor.roll import Replacements
 from taskkitx.supervisor.slots import RegionState, SlotTable
 from taskkitx.supervisor.target import Target
 from taskkitx.supervisor.verdict import Death
@@ -61,6 +62,17 @@ class Crew:
     def solo_lane(self) -> WorkerChild | None:
         """The lane for suspects, when it exists and is not on its way out."""
         return next((w for w in self.workers.values() if w.solo and w.serving), None)
+
+    def staff(self, wanted: int, replacements: Replacements) -> None:
+        """As many workers as wanted: fork the missing, drain the youngest beyond."""
+        serving = self.serving()
+        missing = wanted + replacements.extra - len(serving)
+        for _ in range(missing):
+            if self.spawn() is None:
+                return
+        surplus = [w for w in reversed(serving) if w is not replacements.newcomer]
+        for worker in surplus[: max(0, -missing)]:
+            worker.drain("one process fewer is wanted")
 
     def spawn(self, *, solo: bool = False) -> WorkerChild | None:
         """Fork one worker now; None when back-off, the fork cap, the slot table or the system forbids it."""

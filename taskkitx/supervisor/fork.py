@@ -8,10 +8,11 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from taskkitx import log
+from taskkitx.errors import ConfigurationError
 from taskkitx.supervisor import signals
 
 _PR_SET_PDEATHSIG = 1
@@ -69,6 +70,19 @@ def adopt_orphans() -> None:
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def reap_orphans(ours: Container[int]) -> None:
+    """Bury what this process never forked, but inherits as pid 1 or subreaper."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid in ours:
+            return  # one of ours has just died: its own burial comes with the next turn
+        os.waitpid(ended.si_pid, 0)
+        log.orphan_reaped(pid=ended.si_pid, how=ended.si_status)
+
+
 def prefer_for_oom(points: int) -> None:
     """When memory runs out, let the kernel kill this process rather than its supervisor."""
     path = Path("/proc/self/oom_score_adj")
@@ -93,6 +107,20 @@ def other_threads() -> list[str]:
     """The names of live Python threads besides the caller's: what they hold at a fork stays held in the child."""
     me = threading.current_thread()
     return [thread.name for thread in threading.enumerate() if thread is not me]
+
+
+def check_threads(*, strict: bool) -> None:
+    """Say that other threads are alive at the fork, or raise ConfigurationError naming them."""
+    names = other_threads()
+    if names and strict:
+        raise ConfigurationError(
+            f"other threads are alive ({', '.join(names)}): locks they hold would stay locked in every worker; "
+            "start them after the fork, or allow it with strict_fork=False"
+        )
+    if names:
+        log.threads_at_fork(threads=", ".join(names))
+    if count := native_threads():
+        log.native_threads_at_fork(count=count)
 
 
 def native_threads() -> int:

@@ -29,6 +29,8 @@ class Plan:
     `kit.start` it is the caller's, with children we know nothing of."""
     strict_fork: bool = False
     """Refuse to start while other Python threads are alive, instead of warning."""
+    reload: tuple[str, ...] = ()
+    """For development: folders whose Python files are watched; a change replaces the workers one by one."""
     require_store: bool = False
     """End with exit code 75 when the store cannot be reached at the first start, instead of waiting for it."""
 

@@ -21,7 +21,7 @@ from taskkitx.supervisor import fork, signals
 from taskkitx.supervisor.children import WorkerChild
 from taskkitx.supervisor.plan import Plan
 from taskkitx.supervisor.process import TaskkitProcess
-from taskkitx.supervisor.supervisor import check_threads, supervise
+from taskkitx.supervisor.supervisor import supervise
 from taskkitx.supervisor.target import InheritedTarget
 from taskkitx.worker.runner import Runner
 from taskkitx.worker.scheduling import scheduler_services
@@ -89,7 +89,7 @@ def start_processes(
     """Fork worker processes that nobody supervises. See `Kit.start_processes`."""
     plan = Plan(processes=num_processes, groups=groups)
     settings = _settings(kit, polling_interval)
-    check_threads(plan)
+    fork.check_threads(strict=False)
     _close(kit)
     schedulers = _schedulers(kit, schedule_entries, tzinfo)
 

@@ -7,6 +7,7 @@ from taskkitx import clock, log
 from taskkitx.settings import Settings
 from taskkitx.supervisor.crew import Crew
 from taskkitx.supervisor.keeping import Keeping
+from taskkitx.supervisor.reload import Reloader
 from taskkitx.supervisor.signals import Degree, StopRequests
 from taskkitx.supervisor.systemd import Notifier
 
@@ -24,6 +25,7 @@ class Stop:
 
     crew: Crew
     keeping: Keeping
+    reloader: Reloader
     settings: Settings
     notifier: Notifier
     requests: StopRequests = field(default_factory=StopRequests)
@@ -58,6 +60,8 @@ class Stop:
         """Go on that much more urgently than before."""
         now = clock.monotonic()
         self.notifier.stopping()
+        if self.reloader.watcher is not None:
+            self.reloader.watcher.kill()
         if self.degree is Degree.DRAIN:
             self._drain_until = now + (self.settings.drain_timeout or _NEVER)
         elif self.degree is Degree.FAST:
@@ -75,9 +79,9 @@ class Stop:
                 self.notifier.extend(now)
         elif not self.keeping.stopping:
             self._settle(now)
-        elif self.keeping.keeper is None:
+        elif self.keeping.keeper is None and self.reloader.watcher is None:
             return self.refusal or (KILLED_TASKS if self.killed_tasks else 0)
-        elif now >= self.grace_at:
+        elif now >= self.grace_at and self.keeping.keeper is not None:
             self.keeping.keeper.kill()
         return None
 

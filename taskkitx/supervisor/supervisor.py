@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from taskkitx import clock, log
+from taskkitx.backends.connect import connect
 from taskkitx.errors import ConfigurationError
-from taskkitx.settings import Settings
+from taskkitx.settings import Settings, default_url
 from taskkitx.supervisor import fork, processes
 from taskkitx.supervisor.channel import Note
 from taskkitx.supervisor.child import CANNOT_START
@@ -20,6 +21,7 @@ from taskkitx.supervisor.instance import Instance
 from taskkitx.supervisor.keeping import Keeping
 from taskkitx.supervisor.plan import Plan, describe_groups
 from taskkitx.supervisor.recycler import Recycler, ShouldRestart
+from taskkitx.supervisor.reload import Reloader
 from taskkitx.supervisor.report import Report
 from taskkitx.supervisor.roll import Replacements
 from taskkitx.supervisor.signals import Inbox
@@ -49,7 +51,7 @@ def supervise(
     Call it in the main thread. Raises ConfigurationError when another supervisor holds the instance name, or with
     `strict_fork` beside other threads.
     """
-    check_threads(plan)
+    fork.check_threads(strict=plan.strict_fork)
     instance = Instance(plan.instance)
     try:
         return Supervisor(target, plan, settings, instance, should_restart).run()
@@ -57,18 +59,12 @@ def supervise(
         instance.release()
 
 
-def check_threads(plan: Plan) -> None:
-    """Say, or refuse, that other threads are alive at the fork."""
-    names = fork.other_threads()
-    if names and plan.strict_fork:
-        raise ConfigurationError(
-            f"other threads are alive ({', '.join(names)}): locks they hold would stay locked in every worker; "
-            "start them after the fork, or allow it with strict_fork=False"
-        )
-    if names:
-        log.threads_at_fork(threads=", ".join(names))
-    if count := fork.native_threads():
-        log.native_threads_at_fork(count=count)
+def _import_store_modules(url: str) -> None:
+    """What every child will need, imported once and shared: a backend is made, and never opened."""
+    try:
+        connect(url)
+    except ConfigurationError:
+        return  # if it is the application's, its worker says so
 
 
 @dataclass
@@ -105,7 +101,8 @@ class Supervisor:
         self.recycler = Recycler(
             self.settings, self.crew, self.replacements, self.keeping, self.should_restart
         )
-        self.stop = Stop(self.crew, self.keeping, self.settings, self.notifier)
+        self.reloader = Reloader(self.plan, self.nursery, self._adopt)
+        self.stop = Stop(self.crew, self.keeping, self.reloader, self.settings, self.notifier)
         self.report = Report(
             self.instance.name, self.crew, self.keeping, self.stop, self.settings, self.notifier
         )
@@ -130,6 +127,7 @@ class Supervisor:
         if self.plan.owns_process:
             processes.set_title("supervisor", self.plan.instance)
             fork.adopt_orphans()
+            _import_store_modules(self.target.url or default_url())
         fork.share_memory()
         log.supervisor_started(
             pid=os.getpid(),
@@ -175,7 +173,8 @@ class Supervisor:
         if self.stop.degree:
             self._code = self.stop.tend(now)
         else:
-            self._staff()
+            self.reloader.tend(now)
+            self.crew.staff(self.processes, self.replacements)
             self.replacements.tend(now)
             self.recycler.tend(now)
             if self._healthy:
@@ -192,20 +191,9 @@ class Supervisor:
             self.keeping.forgive(now)
             self.crew.forgive(gap, now)
 
-    def _staff(self) -> None:
-        """As many workers as wanted: fork the missing, drain the youngest beyond."""
-        serving = self.crew.serving()
-        missing = self.processes + self.replacements.extra - len(serving)
-        for _ in range(missing):
-            if self.crew.spawn() is None:
-                return
-        surplus = [w for w in reversed(serving) if w is not self.replacements.newcomer]
-        for worker in surplus[: max(0, -missing)]:
-            worker.drain("one process fewer is wanted")
-
     def _children(self) -> list[Child]:
-        keeper = self.keeping.keeper
-        return [*self.crew.workers.values(), *([keeper] if keeper else [])]
+        others = (self.keeping.keeper, self.reloader.watcher)
+        return [*self.crew.workers.values(), *(child for child in others if child is not None)]
 
     # What comes in
 
@@ -217,7 +205,7 @@ class Supervisor:
             if isinstance(child, WorkerChild):
                 self._hear_worker(child, note)
             else:
-                self._hear_keeper(note)
+                self._hear_other(note)
         child.channel.flush()
         if child.channel.closed and child.channel in self.selector.get_map():
             self.selector.unregister(child.channel)
@@ -247,7 +235,7 @@ class Supervisor:
             case _:  # "condemned" only wakes the loop: the slots say which task
                 pass
 
-    def _hear_keeper(self, note: Note) -> None:
+    def _hear_other(self, note: Note) -> None:
         match note:
             case {"kind": "ready"}:
                 self.keeping.is_ready()
@@ -259,6 +247,11 @@ class Supervisor:
                 self.crew.evict(worker_id)
             case {"kind": "shutdown", "groups": groups}:
                 self._shut_down(groups)
+            case {"kind": "changed", "paths": str(paths)}:
+                if not self.stop.degree:
+                    self.replacements.roll(self.crew.serving(), f"changed: {paths}")
+            case {"kind": "failed", "reason": str(reason)}:
+                self.stop.refuse(reason, CANNOT_START)
             case _:
                 pass
 
@@ -311,20 +304,7 @@ class Supervisor:
             if pid:
                 self._bury(child, status)
         if self.plan.owns_process:
-            self._reap_orphans()
-
-    def _reap_orphans(self) -> None:
-        """What we never forked, but inherit as pid 1 or subreaper."""
-        ours = {child.pid for child in self._children()}
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if ended is None or ended.si_pid in ours:
-                return  # one of ours has just died: its own burial comes with the next turn
-            os.waitpid(ended.si_pid, 0)
-            log.orphan_reaped(pid=ended.si_pid, how=ended.si_status)
+            fork.reap_orphans({child.pid for child in self._children()})
 
     def _bury(self, child: Child, status: int) -> None:
         child.gone = True
@@ -333,9 +313,11 @@ class Supervisor:
             self.selector.unregister(child.channel)
         if isinstance(child, WorkerChild):
             self._bury_worker(child, status)
-        else:
+        elif child is self.keeping.keeper:
             self.solo_lane.waiting = False  # the keeper's successor will look again
             self.keeping.bury(child, status)
+        else:
+            self.reloader.bury(child)
 
     def _bury_worker(self, worker: WorkerChild, status: int) -> None:
         death = worker.death(status)

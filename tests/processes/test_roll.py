@@ -2,6 +2,7 @@
 
 import os
 import signal
+from importlib.util import find_spec
 
 import pytest
 
@@ -75,6 +76,30 @@ def test_a_stop_in_the_middle_of_a_reload_stops(tree):
 
     assert tree.exit() == 124
     assert tree.session() == set()
+
+
+@pytest.mark.skipif(find_spec("watchfiles") is None, reason="needs watchfiles")
+def test_code_that_changes_is_reloaded(tree, tmp_path):
+    tree = ready(tree(IDLE, reload=[str(tmp_path)]))
+    old = set(tree.workers())
+    tree.sleep(0.5)  # the watcher says nothing when it begins to watch
+
+    tree.write_app(BUSY)
+
+    tree.wait("roll_finished")
+    assert old.isdisjoint(tree.workers())
+    (tmp_path / "enough").touch()
+    tree.signal(signal.SIGTERM)
+    assert tree.exit() == 0
+
+
+def test_a_reload_without_its_library_says_what_to_install(tree, tmp_path):
+    (tmp_path / "watchfiles.py").write_text("raise ImportError('not here')")
+
+    tree = tree(IDLE, reload=[str(tmp_path)])
+
+    assert tree.exit() == 78
+    assert "pip install 'taskkitx[reload]'" in tree.wait("boot_refused")["reason"]
 
 
 def test_one_more_and_one_fewer(tree):

@@ -13,6 +13,8 @@ from tests.processes.apps import HEAD, IDLE
 from tests.processes.ledger import APP, make
 from tests.processes.tree import ROOT
 
+RUN = ["-m", "tests.processes.run"]
+
 
 def test_a_system_without_processes_left_is_waited_out(tree):
     tree = tree(IDLE, fork_fails=3)
@@ -133,10 +135,7 @@ kit = Kit(leaves_an_orphan)
     (tmp_path / "app.py").write_text(app)
     config = {"processes": 1, "groups": {"default": 1}}
     process = subprocess.Popen(
-        [
-            *("unshare", "-pf", "--mount-proc"),
-            *(sys.executable, "-m", "tests.processes.run", json.dumps(config)),
-        ],
+        ["unshare", "-pf", "--mount-proc", sys.executable, *RUN, json.dumps(config)],
         cwd=ROOT,
         env={
             **os.environ,

@@ -45,7 +45,7 @@ class Tree:
             cwd=ROOT,
             env={
                 **os.environ,
-                "PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}",
+                "PYTHONPATH": os.pathsep.join([str(self.folder), str(ROOT), *sys.path]),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "TASKKITX_RUN_DIR": str(self.folder / "run"),
                 "TASKKITX_LOG_FORMAT": "json",
@@ -106,9 +106,10 @@ class Tree:
 
     def wait_store(self, **fields: Any) -> Line:
         """The first such fact, once the store has been told."""
-        return self._poll(
+        found: list[Line] = self._poll(
             lambda: [f for f in self.store() if fields.items() <= f.items()], f"store: {fields}"
-        )[0]
+        )
+        return found[0]
 
     def wait_file(self, name: str) -> None:
         """Return when the application has made this file."""

@@ -47,14 +47,13 @@ def test_what_the_standard_library_has_a_word_for(error, builtin):
 
 @pytest.mark.parametrize("error", EVERY)
 def test_errors_travel_between_processes(error):
-    special: dict[type, tuple[object, ...]] = {
-        errors.DuplicateTask: ("g_1", "key"),
-        **dict.fromkeys(
-            [error for error in EVERY if issubclass(error, errors.Failed)],
-            (Task.init("g", "n", b""), "message"),
-        ),
-    }
-    raised = error(*special.get(error, ("message",)))
+    samples: dict[object, tuple[object, ...]] = {errors.DuplicateTask: ("g_1", "key")}
+    for failed in EVERY:
+        if issubclass(failed, errors.Failed):
+            samples[failed] = (Task.init("g", "n", b""), "message")
+    arguments = samples.get(error, ("message",))
+
+    raised = error(*arguments)
     arrived = pickle.loads(pickle.dumps(raised))
 
     assert type(arrived) is error

@@ -156,7 +156,8 @@ class TestReplacements:
 
         replacements.tend(0.0)
 
-        assert old.state == ChildState.READY
+        before: ChildState = old.state
+        assert before is ChildState.READY
         assert replacements.extra == 1
         spawned[0].state = ChildState.READY
         replacements.tend(1.0)

@@ -57,13 +57,13 @@ class Connections:
                 check_same_thread=False,
                 cached_statements=256,
             )
-            connection.execute("PRAGMA busy_timeout=2000")
-            if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-                # Only a file with nothing in it can still choose to give space back.
-                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            for pragma in _PRAGMAS:
-                connection.execute(pragma)
-            connection.execute("PRAGMA busy_timeout=0")
+            # Several processes may be making the same new file: SQLite's own busy handler is not asked while the
+            # journal mode changes, so the waiting is ours.
+            if not try_until(lambda: _try_configure(connection), time.monotonic() + self._patience):
+                connection.close()
+                raise StoreUnavailable(
+                    f"the SQLite file {self.path} has been locked by another program for {self._patience} s"
+                )
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
         return connection
@@ -194,3 +194,18 @@ class Connections:
                     connection.close()
                 self._turnstile.close()
             self._pid = None
+
+
+def _try_configure(connection: sqlite3.Connection) -> bool:
+    """Set what a connection of ours needs; False when somebody holds the lock it takes."""
+    try:
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            # Only a file with nothing in it can still choose to give space back.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error as error:
+        if is_busy(error):
+            return False
+        raise
+    return True
