@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from taskkitx.backend import Backend as Backend
     from taskkitx.backends.connect import connect as connect
+    from taskkitx.codec import Codec as Codec
+    from taskkitx.codec import JSONCodec as JSONCodec
     from taskkitx.errors import ConfigurationError as ConfigurationError
     from taskkitx.errors import DecodeError as DecodeError
     from taskkitx.errors import DiscardTask as DiscardTask
@@ -65,6 +67,7 @@ VERSION = __version__
 _HOMES = {
     "backend": ("Backend",),
     "backends.connect": ("connect",),
+    "codec": ("Codec", "JSONCodec"),
     "errors": (
         "ConfigurationError",
         "DecodeError",

@@ -64,6 +64,7 @@ def test_a_whole_life(tree, manager, tmp_path):
     (tmp_path / "enough").unlink()
     tree.signal(signal.SIGTERM)
     manager.wait("STOPPING=1")
+    (tmp_path / "enough").touch()
     tree.exit()
 
     words = manager.words()
