@@ -27,10 +27,10 @@ TASKKIT = words(
 WITHOUT_MEANING_HERE = frozenset({"Lock", "StageInfo"})
 OURS = words(
     """
-    ConfigurationError DEFAULT_TASK_TTL DecodeError EncodeError HardTimeLimit InvalidSchedule InvalidTask Limits Pause
-    ResultGetPrevented Resume SchemaMismatch Settings Shutdown SoftTimeLimit StoreError StoreRefused StoreUnavailable
-    TaskCancelled TaskDiscarded TaskExpired TaskState TaskkitxError UniqueUntil __version__ connect make_kit
-    prevent_to_wait_result
+    Codec ConfigurationError DEFAULT_TASK_TTL DecodeError EncodeError HardTimeLimit InvalidSchedule InvalidTask
+    JSONCodec Limits Pause ResultGetPrevented Resume SchemaMismatch Settings Shutdown SoftTimeLimit StoreError
+    StoreRefused StoreUnavailable TaskCancelled TaskDiscarded TaskExpired TaskState TaskkitxError UniqueUntil
+    __version__ connect make_kit prevent_to_wait_result
     """
 )
 HEAVY = words(
