@@ -102,15 +102,31 @@ class Connections:
     def statement(
         self, work: Callable[[sqlite3.Connection], Answer], *, durable: bool = False
     ) -> Answer:
-        """Run one autocommit statement; inside a transaction only when others hold the lock."""
+        """Run `work`, whose statements commit by themselves; when others hold the lock, again from its start.
+
+        Never a transaction around them: between two of its statements a thread can lose the interpreter to the
+        application's threads for longer than anybody else wants to wait for the write lock.
+        """
         with self._turn():
             connection = self._writer("FULL" if durable else "NORMAL")
-            try:
-                return work(connection)
-            except BAD_DATA as error:
-                if not is_busy(error):
-                    raise translated(error, self.path) from error
-            return self._transaction(connection, work)
+            answers: list[Answer] = []
+            if self._take_turn(lambda: self._try_statement(connection, work, answers)):
+                time.sleep(GAP)
+            return answers[0]
+
+    def _try_statement(
+        self,
+        connection: sqlite3.Connection,
+        work: Callable[[sqlite3.Connection], Answer],
+        answers: list[Answer],
+    ) -> bool:
+        try:
+            answers.append(work(connection))
+        except BAD_DATA as error:
+            if is_busy(error):
+                return False
+            raise translated(error, self.path) from error
+        return True
 
     def transaction(
         self, work: Callable[[sqlite3.Connection], Answer], *, durable: bool = False
@@ -148,7 +164,7 @@ class Connections:
     def _transaction(
         self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Answer]
     ) -> Answer:
-        waited = self._begin(connection)
+        waited = self._take_turn(lambda: self._try_begin(connection))
         try:
             answer = work(connection)
             connection.execute("COMMIT")
@@ -162,14 +178,13 @@ class Connections:
             time.sleep(GAP)
         return answer
 
-    def _begin(self, connection: sqlite3.Connection) -> bool:
-        """Take the write lock; True when others held it."""
-        if self._try_begin(connection):
+    def _take_turn(self, attempt: Callable[[], bool]) -> bool:
+        """Do what needs the write lock, behind those who wait already; True when others held it."""
+        if attempt():
             return False
         self.contended += 1
-        deadline = time.monotonic() + self._patience
         with self._turnstile.queue():
-            if not try_until(lambda: self._try_begin(connection), deadline):
+            if not try_until(attempt, time.monotonic() + self._patience):
                 raise StoreUnavailable(
                     f"the SQLite file {self.path} has been locked by another program for {self._patience} s"
                 )

@@ -68,6 +68,7 @@ def exchange(outcomes: int, groups: int) -> str:
         f"ORDER BY rank, due, id LIMIT ?{n + 1})"
         for n in range(at, at + 2 * groups, 2)
     )
+    # Materialized: flattened into the update, a lone source of outcomes makes SQLite scan all tasks for each of them.
     return f"""
 UPDATE taskkitx_task SET
   attempt = attempt + (source.state = 5), worker_id = ?2, claim_seq = ?3, result = source.result,
@@ -79,7 +80,8 @@ UPDATE taskkitx_task SET
   unique_key = CASE WHEN unique_key IS NULL THEN NULL
                WHEN source.state = 5 THEN {_KEY_WHEN_CLAIMED} ELSE {_KEY_WHEN_FINISHED} END,
   state = source.state
-FROM ({" UNION ALL ".join(sources)}) AS source WHERE taskkitx_task.rowid = source.rid"""
+FROM (WITH all_sources AS MATERIALIZED ({" UNION ALL ".join(sources)}) SELECT * FROM all_sources) AS source
+WHERE taskkitx_task.rowid = source.rid"""
 
 
 CLAIMED = f"SELECT {COLUMNS} FROM taskkitx_task WHERE worker_id = ? AND claim_seq = ? AND state = 5"
