@@ -98,12 +98,17 @@ class WorkerRecord:
 
 
 class Lost(NamedTuple):
-    """How a task's worker died, for the tasks that `restore` charges."""
+    """How a task's worker died, for the tasks that `restore` takes back."""
 
     cause: str
     """One line: killed by signal 11 (SIGSEGV), exited with code 3, exceeded its timeout of 5 s, host gone."""
     trace: str = ""
     """The tail of the crash file, when there is one."""
+    alone: bool = True
+    """For a suspect: whether it runs alone from now on. False: it is innocent, and who claims it next must know that
+    an attempt of it was cut short."""
+    again: bool = True
+    """For a charged task: whether it may run again. False: it has no crash left, so its failure needs no back-off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +300,8 @@ class Backend(Protocol):
         """Take up to `limit` running tasks of a dead worker back; returns how many, so 0 says all is done.
 
         `charged` (by task id): crashes + 1, `loss` and history (crashed) written, solo, due after a back-off of
-        10 s * 2**(crashes - 1). `suspects` (by task id): become solo, `loss` set, nothing charged. `lost`: the worker
+        10 s * 2**(crashes - 1), or at once unless its Lost says `again`. `suspects` (by task id): `loss` set, nothing
+        charged, solo unless their Lost does not say `alone`. `lost`: the worker
         vanished with its host and so did every other task: lost + 1, `loss` and history (lost) written, due after a
         random part of 10 s * 2**(lost - 1), solo from the second time on. Without `lost`, every other task is queued
         at once, nothing charged, `loss` kept. Where no back-off is named, `due` is kept. `worker_id` becomes None.
@@ -305,23 +311,26 @@ class Backend(Protocol):
 
     # Commands on tasks
 
-    def cancel(self, ids: Collection[str], by: str = "") -> dict[str, TaskState]:
-        """Cancel what waits, at once; ask for it where it runs. Returns the state each known task is in now.
+    def cancel(
+        self, ids: Collection[str], by: str = "", *, states: Collection[TaskState] | None = None
+    ) -> dict[str, TaskState]:
+        """Cancel what waits, at once; ask for it where it runs; only tasks in one of these `states` (None: any).
 
-        Who asked first, and when, is kept.
+        Returns the state each known task is in now. Who asked first, and when, is kept.
         """
         ...
 
-    def retry(self, ids: Collection[str]) -> int:
-        """Queue finished tasks again, due now; returns how many.
+    def retry(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
+        """Queue finished tasks again, due now, if they are in one of these `states` (None: any); returns how many.
 
         retry_count, crashes and lost start again at 0; attempt and history go on; what the task had come to, its
         progress, cancel and `expires` are cleared.
         """
         ...
 
-    def discard(self, ids: Collection[str]) -> int:
-        """Delete tasks that are not running, with their history; returns how many."""
+    def discard(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
+        """Delete tasks that are not running, if they are in one of these `states` (None: any), with their history;
+        returns how many."""
         ...
 
     # Reads
@@ -373,6 +382,12 @@ class Backend(Protocol):
 
     def purge(self, limit: int = 1000) -> int:
         """Delete up to `limit` finished tasks whose ttl has passed, with their history, oldest first."""
+        ...
+
+    # Health
+
+    def alarms(self) -> list[str]:
+        """What is wrong with the store itself, for people: one line each, with what to do about it."""
         ...
 
     # Hints

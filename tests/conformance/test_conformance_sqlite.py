@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from taskkitx.backends.sql.events import SqlBridge
 from taskkitx.backends.sql.sqlite import SqliteBackend
 from taskkitx.testing import FakeClock
-from taskkitx.testing.conformance import BackendConformance, MakeBackend
+from taskkitx.testing.conformance import (
+    BackendConformance,
+    BridgeConformance,
+    MakeBackend,
+    MakeBridge,
+)
 from taskkitx.testing.conformance.ground import BeginTransaction
 
 
@@ -44,3 +50,9 @@ class TestSqlite(BackendConformance):
                 connection.close()
 
         return transaction
+
+
+class TestSqlBridge(BridgeConformance):
+    @pytest.fixture
+    def make_bridge(self, tmp_path: Path) -> MakeBridge:
+        return lambda: SqlBridge(SqliteBackend(str(tmp_path / "tasks.db")))

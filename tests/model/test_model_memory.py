@@ -90,8 +90,10 @@ class PausesByName(MemoryBackend):
 
 
 class ForgetsWhoAsked(MemoryBackend):
-    def cancel(self, ids: Collection[str], by: str = "") -> dict[str, TaskState]:
-        return super().cancel(ids)
+    def cancel(
+        self, ids: Collection[str], by: str = "", *, states: Collection[TaskState] | None = None
+    ) -> dict[str, TaskState]:
+        return super().cancel(ids, states=states)
 
 
 class BuriesTheLiving(MemoryBackend):

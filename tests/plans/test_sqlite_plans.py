@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from taskkitx.backends.sql import cycle
+from taskkitx.backends.sql import sqlite_cycle as cycle
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.sqlite import SqliteBackend
 from taskkitx.outcome import Succeeded
@@ -69,12 +69,12 @@ def test_a_cycle_costs_the_same_whatever_is_in_the_store(connection: sqlite3.Con
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (sql.exchange(4, 2), "taskkitx_task_claim"),
-        (sql.exchange(0, 1), "taskkitx_task_claim"),
-        (sql.exchange(4, 0), "taskkitx_task_1 (id"),
-        (sql.exchange(1, 0), "taskkitx_task_1 (id"),
-        (sql.ANY_DUE, "taskkitx_task_scheduled"),
-        (sql.PROMOTE, "taskkitx_task_scheduled"),
+        (cycle.exchange_statement(4, 2), "taskkitx_task_claim"),
+        (cycle.exchange_statement(0, 1), "taskkitx_task_claim"),
+        (cycle.exchange_statement(4, 0), "taskkitx_task_1 (id"),
+        (cycle.exchange_statement(1, 0), "taskkitx_task_1 (id"),
+        (cycle.ANY_DUE, "taskkitx_task_scheduled"),
+        (cycle.PROMOTE, "taskkitx_task_scheduled"),
         (sql.NEXT_DUE, "taskkitx_task_scheduled"),
         (sql.CLAIMED, "taskkitx_task_owned"),
         (sql.DISPOSABLE, "taskkitx_task_finished"),
@@ -86,7 +86,8 @@ def test_hot_statements_use_their_index_and_never_sort_or_scan_the_tasks(
     connection: sqlite3.Connection, statement: str, index: str
 ) -> None:
     numbered = [int(number) for number in re.findall(r"\?(\d+)", statement)]
-    parameters = [None] * max(numbered or [statement.count("?")])
+    named = dict.fromkeys(re.findall(r":(\w+)", statement))
+    parameters = named or [None] * max(numbered or [statement.count("?")])
 
     plan = [
         str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)

@@ -214,21 +214,30 @@ class MemoryBackend:
 
     # Commands on tasks
 
-    def cancel(self, ids: Collection[str], by: str = "") -> dict[str, TaskState]:
+    def cancel(
+        self, ids: Collection[str], by: str = "", *, states: Collection[TaskState] | None = None
+    ) -> dict[str, TaskState]:
         with self._verb() as (store, now):
-            store.save([rows.cancelled(row, by, now) for row in store.known(ids)], now)
+            wanted = [row for row in store.known(ids) if states is None or row.state in states]
+            store.save([rows.cancelled(row, by, now) for row in wanted], now)
             return {row.task.id: row.state for row in store.known(ids)}
 
-    def retry(self, ids: Collection[str]) -> int:
+    def retry(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
         with self._verb() as (store, now):
-            finished = [row for row in store.known(ids) if row.state.finished]
+            finished = [
+                row
+                for row in store.known(ids)
+                if row.state.finished and (states is None or row.state in states)
+            ]
             store.save((rows.renewed(row, now) for row in finished), now)
             return len(finished)
 
-    def discard(self, ids: Collection[str]) -> int:
+    def discard(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
         with self._verb() as (store, _):
             unwanted = [
-                row.task.id for row in store.known(ids) if row.state is not TaskState.RUNNING
+                row.task.id
+                for row in store.known(ids)
+                if row.state is not TaskState.RUNNING and (states is None or row.state in states)
             ]
             store.delete(unwanted)
             return len(unwanted)
@@ -311,6 +320,11 @@ class MemoryBackend:
             )
             store.delete([task_id for _, task_id in disposable[:limit]])
             return len(disposable[:limit])
+
+    # Health
+
+    def alarms(self) -> list[str]:
+        return []
 
     # Hints
 

@@ -150,9 +150,9 @@ def freed(row: Row, now: float) -> Row:
 
 
 def suspected(row: Row, loss: Lost, now: float) -> Row:
-    """It may have killed its worker."""
+    """It may have killed its worker, or was running beside who did."""
     task = replace(row.task, worker_id=None, loss=loss.cause)
-    return _waiting(replace(row, task=task, solo=True), now)
+    return _waiting(replace(row, task=task, solo=row.solo or loss.alone), now)
 
 
 def charged(row: Row, loss: Lost, now: float) -> Row:
@@ -160,7 +160,7 @@ def charged(row: Row, loss: Lost, now: float) -> Row:
     row = _remember(row, "crashed", Fault("crash", loss.cause, loss.trace), now)
     crashes = row.task.crashes + 1
     task = replace(row.task, worker_id=None, loss=loss.cause, crashes=crashes)
-    due = now + BACK_OFF * 2 ** (crashes - 1)
+    due = now + BACK_OFF * 2 ** (crashes - 1) if loss.again else now
     return _waiting(replace(row, task=task, solo=True), now, due)
 
 

@@ -1,143 +1,128 @@
 """Verbs beside the hot path, each inside its caller's transaction."""
 
-import sqlite3
 from collections.abc import Collection, Sequence
 
 from taskkitx.backends.sql import cycle, puts, reads
 from taskkitx.backends.sql import statements as sql
+from taskkitx.backends.sql.session import Session, first
 from taskkitx.task import Task, TaskState
 
 
-def claim_solo(
-    connection: sqlite3.Connection, worker_id: str, groups: Collection[str], seq: int, now: float
-) -> list[Task]:
+def claim_solo(session: Session, worker_id: str, groups: Collection[str], seq: int) -> list[Task]:
     """The first suspect of these groups."""
-    found = [
-        (*row, group)
-        for group in groups
-        for row in connection.execute(sql.FIRST_SUSPECT, {"group": group, "now": now}).fetchall()
-    ]
+    firsts = session.rows_each(sql.FIRST_SUSPECT, [{"group": group} for group in groups])
+    found = [row for rows in firsts for row in rows]
     if not found:
         return []
-    *_, task_id, group = min(found)
-    take = {"worker": worker_id, "seq": seq, "now": now, "group": group, "id": task_id, "limit": 1}
-    connection.execute(sql.TAKE_SUSPECT, take)
-    return cycle.claimed(connection, worker_id, seq)
+    *_, task_id = min(tuple(row) for row in found)
+    session.change(sql.TAKE_SUSPECT, {"worker": worker_id, "seq": seq, "id": task_id})
+    return cycle.claimed(session, worker_id, seq)
 
 
-def any_parked(connection: sqlite3.Connection, group: str, names: Collection[str]) -> bool:
-    """Whether there is anything to take, found without the write lock."""
-    return any(
-        connection.execute(sql.FIRST_PARKED, {"group": group, "name": name, "limit": 1}).fetchone()
-        for name in names
-    )
+def any_parked(session: Session, group: str, names: Collection[str]) -> bool:
+    """Whether there is anything to take, found without a lock."""
+    return any(session.rows_each(sql.ANY_PARKED, [{"group": group, "name": n} for n in names]))
 
 
 def claim_parked(
-    connection: sqlite3.Connection,
-    worker_id: str,
-    group: str,
-    names: Collection[str],
-    limit: int,
-    seq: int,
-    now: float,
+    session: Session, worker_id: str, group: str, names: Collection[str], limit: int, seq: int
 ) -> list[Task]:
     """The first parked tasks whose name is known."""
-    found = [
-        row
-        for name in names
-        for row in connection.execute(
-            sql.FIRST_PARKED, {"group": group, "name": name, "limit": limit}
-        ).fetchall()
-    ]
-    for _, _, task_id, _ in sorted(found)[:limit]:
-        take = {"worker": worker_id, "seq": seq, "now": now, "group": group, "id": task_id}
-        connection.execute(sql.TAKE_ONE_PARKED, take | {"limit": 1})
-    return cycle.claimed(connection, worker_id, seq)
+    wanted = [{"group": group, "name": name, "limit": limit} for name in names]
+    found = sorted(
+        tuple(row) for rows in session.rows_each(sql.FIRST_PARKED, wanted) for row in rows
+    )
+    session.change_each(
+        sql.TAKE_PARKED, [{"worker": worker_id, "seq": seq, "id": row[2]} for row in found[:limit]]
+    )
+    return cycle.claimed(session, worker_id, seq)
 
 
-def release(
-    connection: sqlite3.Connection,
-    worker_id: str,
-    claims: Sequence[Task],
-    parked: bool,
-    now: float,
-) -> int:
+def release(session: Session, worker_id: str, claims: Sequence[Task], parked: bool) -> int:
     """Give claims back."""
-    released: list[str] = []
-    for task in claims:
-        fence = {"id": task.id, "attempt": task.attempt, "worker": worker_id, "parked": parked}
-        if connection.execute(sql.RELEASE, fence).rowcount:
-            released.append(task.id)
-    cycle.wait_again(connection, released, now)
+    fences = [
+        {**cycle.fence(worker_id, task), "parked": int(parked)}
+        for task in sorted(claims, key=lambda task: task.id)
+    ]
+    changed = session.change_each(sql.RELEASE, fences)
+    released = [str(fence["id"]) for fence, count in zip(fences, changed, strict=True) if count]
+    cycle.wait_again(session, released)
     return len(released)
 
 
 def cancel(
-    connection: sqlite3.Connection, ids: Collection[str], by: str, now: float
+    session: Session, ids: Collection[str], by: str, states: Collection[TaskState] | None
 ) -> dict[str, TaskState]:
     """Cancel what waits, ask what runs."""
-    states: dict[str, TaskState] = {}
-    for task_id in dict.fromkeys(ids):
-        connection.execute(sql.ASK_CANCEL, {"id": task_id, "by": by, "now": now})
-        connection.execute(sql.CANCEL_WAITING, {"id": task_id, "now": now})
-        row = connection.execute(sql.STATE, (task_id,)).fetchone()
-        if row is not None:
-            states[task_id] = TaskState(row[0])
-    return states
+    wanted = [{"id": task_id, "by": by} for task_id in _those_in(session, ids, states)]
+    session.change_each(sql.ASK_CANCEL, wanted)
+    session.change_each(sql.CANCEL_WAITING, wanted)
+    named = [{"id": task_id} for task_id in sorted(set(ids))]
+    return {
+        task["id"]: TaskState(first(found))
+        for task, found in zip(named, session.rows_each(sql.STATE, named), strict=True)
+        if found
+    }
 
 
-def retry(connection: sqlite3.Connection, ids: Collection[str], now: float) -> list[str]:
+def retry(
+    session: Session, ids: Collection[str], states: Collection[TaskState] | None
+) -> list[str]:
     """Queue finished tasks again; the groups of those that were."""
-    groups: list[str] = []
-    for task_id in dict.fromkeys(ids):
-        if connection.execute(sql.RENEW_TASK, {"id": task_id, "now": now}).rowcount:
-            puts.rebind(connection, [task_id], now)
-            groups.append(connection.execute(sql.GROUP_OF, (task_id,)).fetchone()[0])
-    return groups
+    wanted = [{"id": task_id} for task_id in _those_in(session, ids, states)]
+    changed = session.change_each(sql.RENEW_TASK, wanted)
+    renewed = [task for task, count in zip(wanted, changed, strict=True) if count]
+    puts.rebind(session, [task["id"] for task in renewed])
+    return [first(found) for found in session.rows_each(sql.GROUP_OF, renewed)]
 
 
-def discard(connection: sqlite3.Connection, ids: Collection[str]) -> int:
+def discard(session: Session, ids: Collection[str], states: Collection[TaskState] | None) -> int:
     """Delete what is not running."""
-    discarded = 0
-    for task_id in dict.fromkeys(ids):
-        if connection.execute(sql.DISCARD, (task_id,)).rowcount:
-            connection.execute(sql.FORGET_HISTORY, (task_id,))
-            discarded += 1
-    return discarded
+    return len(_delete(session, sql.DISCARD, _those_in(session, ids, states)))
 
 
-def purge(connection: sqlite3.Connection, limit: int, now: float) -> list[str]:
-    """Delete what is over, and give a bounded part of the file's free pages back; returns the ids."""
-    ids = reads.disposable(connection, now, limit)
-    connection.executemany(sql.PURGE, [(task_id,) for task_id in ids])
-    connection.executemany(sql.FORGET_HISTORY, [(task_id,) for task_id in ids])
-    connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()
-    return ids
+def _those_in(
+    session: Session, ids: Collection[str], states: Collection[TaskState] | None
+) -> list[str]:
+    """The tasks that are in one of these states, held so that they stay there."""
+    wanted = sorted(set(ids))
+    if states is None:
+        return wanted
+    found = session.rows_each(sql.HOLD_STATE, [{"id": task_id} for task_id in wanted])
+    return [id for id, rows in zip(wanted, found, strict=True) if rows and first(rows) in states]
 
 
-def set_paused(
-    connection: sqlite3.Connection, groups: Collection[str] | None, paused: bool
-) -> None:
+def purge(session: Session, limit: int) -> list[str]:
+    """Delete what is over; returns the ids."""
+    return _delete(session, sql.PURGE, reads.disposable(session, limit, hold=True))
+
+
+def _delete(session: Session, statement: str, ids: Sequence[str]) -> list[str]:
+    deleted = session.change_each(statement, [{"id": task_id} for task_id in ids])
+    gone = [task_id for task_id, count in zip(ids, deleted, strict=True) if count]
+    session.change_each(sql.FORGET_HISTORY, [{"id": task_id} for task_id in gone])
+    return gone
+
+
+def set_paused(session: Session, groups: Collection[str] | None, paused: bool) -> None:
     """The last word on a group holds; the word on all is kept under the empty name."""
     if groups is None:
-        connection.execute(sql.CLEAR_PAUSES)
+        session.change(sql.CLEAR_PAUSES)
         groups = [""] if paused else []
-    connection.executemany(sql.SET_PAUSE, [(group, int(paused)) for group in groups])
+    session.change_each(
+        sql.SET_PAUSE, [{"group": group, "paused": int(paused)} for group in sorted(groups)]
+    )
 
 
 def fire(
-    connection: sqlite3.Connection,
-    scheduler: str,
-    expected: bytes | None,
-    state: bytes,
-    tasks: Sequence[Task],
-    now: float,
+    session: Session, scheduler: str, expected: bytes | None, state: bytes, tasks: Sequence[Task]
 ) -> bool:
     """Compare, set and put."""
-    row = connection.execute(sql.SCHEDULER_STATE, (scheduler,)).fetchone()
-    if (None if row is None else row[0]) != expected:
-        return False
-    connection.execute(sql.SET_SCHEDULER, (scheduler, state))
-    puts.put(connection, tasks, now)
-    return True
+    change = {"name": scheduler, "state": state}
+    if expected is None:
+        fired = session.unless_taken(sql.FIRST_STATE, change)
+    else:
+        fired = session.change(sql.NEXT_STATE, {**change, "expected": expected})
+    if fired and tasks:
+        puts.put(session, tasks)
+    return bool(fired)

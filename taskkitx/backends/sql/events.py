@@ -3,21 +3,22 @@
 import threading
 from collections.abc import Iterator
 
-from taskkitx.backends.sql.sqlite import SqliteBackend
+from taskkitx.backend import Watch
+from taskkitx.backends.sql.backend import EVENTS, SqlBackend
 from taskkitx.errors import StoreUnavailable
 from taskkitx.event import ControlEvent, decode_control_event, encode_control_event
 
-POLL = 1.0
 TROUBLE_PAUSE = 1.0
 
 
-class SqliteBridge:
-    """The event bridge of a SQLite file."""
+class SqlBridge:
+    """The event bridge of an SQL store."""
 
-    def __init__(self, backend: SqliteBackend) -> None:
+    def __init__(self, backend: SqlBackend) -> None:
         """Works through `backend`'s connections."""
         self._backend = backend
         self._closed = threading.Event()
+        self._hints: set[Watch] = set()
 
     def send_event(self, event: ControlEvent) -> None:
         """Keep the event for everybody who listens."""
@@ -37,12 +38,14 @@ class SqliteBridge:
             return None
 
     def _events(self, seen: int | None) -> Iterator[ControlEvent]:
+        hints: Watch | None = None
         while not self._closed.is_set():
-            if seen is None:
-                self._closed.wait(TROUBLE_PAUSE)
-                seen = self._first_number()
-                continue
             try:
+                if hints is None:
+                    hints = self._backend.watch(EVENTS)
+                    self._hints.add(hints)
+                if seen is None:
+                    seen = self._backend.last_event()
                 new = self._backend.events_after(seen)
             except StoreUnavailable:
                 self._closed.wait(TROUBLE_PAUSE)
@@ -52,9 +55,11 @@ class SqliteBridge:
                 event = decode_control_event(encoded)
                 if event is not None:
                     yield event
-            if not new:
-                self._closed.wait(POLL)
+            if not new and not self._closed.is_set():
+                hints.wait(self._backend.event_poll)
 
     def close(self) -> None:
         """End every iteration of this bridge."""
         self._closed.set()
+        while self._hints:
+            self._hints.pop().close()

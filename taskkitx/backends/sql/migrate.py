@@ -1,13 +1,19 @@
 """Bringing a schema up to date with Alembic, which is imported only when there is something to do."""
 
 import sqlite3
+import threading
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from taskkitx.backends.sql.schema_names import Naming
 from taskkitx.backends.sql.version import VERSION
 
 SCRIPTS = "taskkitx:backends/sql/migrations"
+NAMING = Naming()
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps what it works on in globals: two threads would work on each other's connections."""
 SQLITE_SCHEMA = Path(__file__).with_name("sqlite_schema.sql")
 
 
@@ -30,10 +36,10 @@ def schema_of_an_empty_file() -> str:
     """The text of `sqlite_schema.sql`, made from the metadata."""
     from sqlalchemy.dialects import sqlite
 
-    from taskkitx.backends.sql.schema import metadata
+    from taskkitx.backends.sql.schema import tables
 
     made: list[str] = []
-    for table in metadata.sorted_tables:
+    for table in tables("sqlite").sorted_tables:
         made += [
             "\n".join(line.replace("\t", "    ").rstrip() for line in text.strip().splitlines())
             for text in (
@@ -64,7 +70,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
         return None
 
     with engine.connect() as borrowed:
-        _run(borrowed)
+        _run(borrowed, NAMING)
 
 
 class _Borrowed:
@@ -86,34 +92,48 @@ class _Borrowed:
         """Left to the owner."""
 
 
-def _run(connection: Any) -> None:
+def upgrade_server(engine: str, connect: Callable[[], Any], naming: Naming, lock: str) -> None:
+    """Apply all revisions that a server's database lacks, in one transaction that holds `lock` (a statement).
+
+    `connect` gives a driver connection that does not commit by itself.
+    """
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    made = create_engine(f"{engine}://", creator=connect, poolclass=NullPool)
+    with made.begin() as connection:
+        connection.execute(text(lock))
+        _run(connection, naming)
+
+
+def _run(connection: Any, naming: Naming) -> None:
     from alembic import command
 
-    config = _config()
+    config = _config(naming)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "head")
 
 
-def _config() -> Any:
+def _config(naming: Naming, output: StringIO | None = None) -> Any:
     from alembic.config import Config
 
-    config = Config(output_buffer=StringIO())
+    config = Config(output_buffer=output or StringIO())
     config.set_main_option("script_location", SCRIPTS)
     config.set_main_option("path_separator", "os")
+    config.attributes["naming"] = naming.options()
     return config
 
 
-def statements(dialect: str = "sqlite") -> str:
+def statements(dialect: str = "sqlite", naming: Naming = NAMING) -> str:
     """The SQL of all revisions, for people who apply it themselves."""
     from alembic import command
-    from alembic.config import Config
 
     output = StringIO()
-    config = Config(output_buffer=output)
-    config.set_main_option("script_location", SCRIPTS)
-    config.set_main_option("path_separator", "os")
+    config = _config(naming, output)
     config.set_main_option("dialect", dialect)
-    command.upgrade(config, "head", sql=True)
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "head", sql=True)
     return output.getvalue()
 
 

@@ -1,61 +1,69 @@
-"""Putting tasks: one statement for many, and a slower way that says which one stands in whose way."""
+"""Putting tasks: one statement for all of them, then a look at who stands in the way of those it left out."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from taskkitx.backend import Put
-from taskkitx.backends.sql import rows
 from taskkitx.backends.sql import statements as sql
-from taskkitx.task import Task, UniqueUntil
+from taskkitx.backends.sql.session import Session, first
+from taskkitx.errors import StoreUnavailable
+from taskkitx.task import Task
+
+TRIES = 5
 
 
-def is_single(tasks: Sequence[Task]) -> bool:
-    """Whether one INSERT does it, whatever stands already."""
-    return len(tasks) == 1 and rows.is_plain(tasks[0])
+def put(session: Session, tasks: Sequence[Task]) -> list[Put]:
+    """Insert, or name the one that stands; inside the caller's transaction."""
+    if len(tasks) == 1 and tasks[0].unique_key is None and session.insert(tasks)[0]:
+        return [Put(tasks[0].id, True)]
+    answers: dict[int, Put] = {}
+    left = list(enumerate(tasks))
+    for _ in range(TRIES):
+        left = _put(session, left, answers)
+        if not left:
+            return [answers[place] for place in range(len(tasks))]
+    raise StoreUnavailable(
+        f"the unique key of task {left[0][1].id} changes hands faster than it can be put: try again"
+    )
 
 
-def put(connection: sqlite3.Connection, tasks: Sequence[Task], now: float) -> list[Put]:
-    """Insert, inside the caller's transaction."""
-    if len(tasks) > 1 and all(map(rows.is_plain, tasks)):
-        connection.execute("SAVEPOINT taskkitx_put")
-        cursor = connection.executemany(sql.PUT, [rows.plain_row(task, now) for task in tasks])
-        if cursor.rowcount == len(tasks):
-            connection.execute("RELEASE taskkitx_put")
-            return [Put(task.id, True) for task in tasks]
-        # Some stood already; which ones, only one at a time can tell.
-        connection.execute("ROLLBACK TO taskkitx_put")
-        connection.execute("RELEASE taskkitx_put")
-    return [put_one(connection, task, now) for task in tasks]
+def _put(
+    session: Session, tasks: list[tuple[int, Task]], answers: dict[int, Put]
+) -> list[tuple[int, Task]]:
+    """One try; returns the tasks that met a key which was free again when we asked whose it is."""
+    keys = sorted({task.unique_key for _, task in tasks if task.unique_key is not None})
+    if keys:
+        session.change_each(sql.FREE_WINDOWS, [{"key": key} for key in keys])
+    tasks = sorted(tasks, key=_in_one_order)
+    inserted = session.insert([task for _, task in tasks])
+    refused: list[tuple[int, Task]] = []
+    for (place, task), created in zip(tasks, inserted, strict=True):
+        if created:
+            answers[place] = Put(task.id, True)
+        else:
+            refused.append((place, task))
+    holders = session.rows_each(
+        sql.HOLDER, [{"id": task.id, "key": task.unique_key} for _, task in refused]
+    )
+    again: list[tuple[int, Task]] = []
+    for (place, task), found in zip(refused, holders, strict=True):
+        holder = first(found)
+        if holder is None:
+            again.append((place, task))
+        else:
+            answers[place] = Put(holder, False)
+    return again
 
 
-def put_one(connection: sqlite3.Connection, task: Task, now: float) -> Put:
-    """Insert one task, or name the one that stands in its way."""
-    if rows.is_plain(task):
-        statement, row = sql.PUT, rows.plain_row(task, now)
-    else:
-        statement, row = sql.PUT_ALL, rows.full_row(task, now)
-        if task.unique_key is not None:
-            connection.execute(sql.FREE_WINDOWS, (task.unique_key, now))
-            if _never_binds(task):
-                row = (*row[:18], None, *row[19:])
-    if connection.execute(statement, row).rowcount == 1:
-        return Put(task.id, True)
-    standing = connection.execute(sql.HOLDER, (task.id, task.unique_key)).fetchone()
-    return Put(standing[0], False)
+def _in_one_order(item: tuple[int, Task]) -> tuple[str, str]:
+    """Batches that share ids or keys meet them in the same order, else each would wait for the other."""
+    _, task = item
+    return ("", task.id) if task.unique_key is None else (task.unique_key, "")
 
 
-def _never_binds(task: Task) -> bool:
-    """A window of no length is over at once."""
-    return task.unique_until is UniqueUntil.WINDOW and not task.unique_for
-
-
-def rebind(connection: sqlite3.Connection, ids: Sequence[str], now: float) -> None:
+def rebind(session: Session, ids: Sequence[str]) -> None:
     """Tasks that wait again take their unique keys again, where these are free."""
-    for task_id in ids:
-        key = connection.execute(
-            "SELECT unique_name FROM taskkitx_task WHERE id = ? AND unique_name IS NOT NULL",
-            (task_id,),
-        ).fetchone()
-        if key is not None:
-            connection.execute(sql.FREE_WINDOWS, (key[0], now))
-            connection.execute(sql.REBIND, {"id": task_id, "now": now})
+    names = session.rows_each(sql.UNIQUE_NAME, [{"id": task_id} for task_id in ids])
+    for task_id, found in zip(ids, names, strict=True):
+        if found:
+            session.change(sql.FREE_WINDOWS, {"key": first(found)})
+            session.unless_taken(sql.REBIND, {"id": task_id})

@@ -67,9 +67,9 @@ def to_attempt(row: Row) -> Attempt:
     return Attempt(*row)
 
 
-def to_worker(row: Row, lease_left: float) -> WorkerRecord:
+def to_worker(row: Row) -> WorkerRecord:
     """The worker of a row of `statements.WORKERS`."""
-    worker_id, instance, host, pid, boot_id, namespace, pid_started, started, _, info = row
+    worker_id, instance, host, pid, boot_id, namespace, pid_started, started, lease_left, info = row
     return WorkerRecord(
         worker_id,
         instance,
@@ -99,24 +99,35 @@ def is_plain(task: Task) -> bool:
 
 def due_of(task: Task, now: float) -> tuple[int, float]:
     """State and due of a task that is being put; "at once" and delays count from the store's now."""
+    state, at, after = due_parts(task)
+    return state, now + after if at is None else at
+
+
+def due_parts(task: Task) -> tuple[int, float | None, float]:
+    """State, absolute due (None: counted from the store's now) and seconds after the store's now."""
     if task.delay is not None:
-        return int(TaskState.SCHEDULED if task.delay > 0 else TaskState.QUEUED), now + task.delay
+        state = TaskState.SCHEDULED if task.delay > 0 else TaskState.QUEUED
+        return int(state), None, task.delay
     if task.state is TaskState.SCHEDULED:
-        return int(TaskState.SCHEDULED), task.due
-    return int(task.state), now
+        return int(TaskState.SCHEDULED), task.due, 0.0
+    return int(task.state), None, 0.0
 
 
 def plain_row(task: Task, now: float) -> tuple[Any, ...]:
-    """The parameters of `statements.PUT`."""
+    """The values of `statements.PLAIN_COLUMNS`."""
     state, due = due_of(task, now)
     return task.id, task.group, task.name, task.data, state, -task.priority, due, now, task.ttl
 
 
 def full_row(task: Task, now: float) -> tuple[Any, ...]:
-    """The parameters of `statements.PUT_ALL`."""
+    """The values of `statements.FULL_COLUMNS`."""
+    return (*plain_row(task, now), *rest_of_row(task))
+
+
+def rest_of_row(task: Task) -> tuple[Any, ...]:
+    """What `statements.FULL_COLUMNS` has beyond the plain ones."""
     until = None if task.unique_until is None else task.unique_until.value
     return (
-        *plain_row(task, now),
         task.scheduled,
         task.retry_count,
         task.attempt,
@@ -126,8 +137,13 @@ def full_row(task: Task, now: float) -> tuple[Any, ...]:
         task.timeout,
         task.expires,
         task.unique_key,
-        task.unique_key,
+        None if _never_binds(task) else task.unique_key,
         until,
         task.unique_for,
         None if task.headers is None else json.dumps(dict(task.headers)),
     )
+
+
+def _never_binds(task: Task) -> bool:
+    """A window of no length is over at once."""
+    return task.unique_until is UniqueUntil.WINDOW and not task.unique_for

@@ -1,10 +1,14 @@
 """The tables, as SQLAlchemy metadata: what a new store is made of, and what migrations end at.
 
 States appear as numbers in partial indexes (see TaskState); statements render them as literals for the same reason.
-Nothing but `claim` may make the cost of a claim grow, so every index beside it leaves waiting rows out.
+Nothing but `claim` may make the cost of a claim grow, so every index beside it leaves waiting rows out. MySQL has no
+partial indexes: there the state comes first.
 """
 
+from typing import Any
+
 from sqlalchemy import (
+    BigInteger,
     Column,
     Float,
     Index,
@@ -16,144 +20,172 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.types import TypeEngine
 
-metadata = MetaData()
+from taskkitx.backends.sql import mysql_schema
+from taskkitx.backends.sql.schema_names import PREFIX
+from taskkitx.ids import MAX_GROUP, MAX_NAME
 
-
-def _number(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default=text("0"))
-
-
-task = Table(
-    "taskkitx_task",
-    metadata,
-    Column("id", Text, primary_key=True, nullable=False),
-    Column("grp", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("state", Integer, nullable=False),
-    _number("rank"),
-    Column("due", Float, nullable=False),
-    Column("created", Float, nullable=False),
-    Column("scheduled", Float),
-    Column("ttl", Float, nullable=False),
-    _number("retry_count"),
-    _number("attempt"),
-    Column("worker_id", Text),
-    Column("claim_seq", Integer),
-    Column("began", Float),
-    _number("crashes"),
-    _number("lost"),
-    Column("loss", Text),
-    _number("solo"),
-    Column("timeout", Float),
-    Column("expires", Float),
-    Column("unique_name", Text),
-    Column("unique_key", Text),
-    Column("unique_until", Text),
-    Column("unique_for", Float),
-    Column("headers", Text),
-    Column("done", Float),
-    Column("disposable", Float),
-    Column("progress", Text),
-    Column("cancel_requested", Float),
-    Column("cancelled_by", Text),
-    _number("blocked_by"),
-    Column("error", Text),
-    Column("data", LargeBinary, nullable=False),
-    Column("result", LargeBinary),
+FLOAT = Float().with_variant(mysql.DOUBLE(), "mysql")
+BIG = Integer().with_variant(BigInteger(), "postgresql", "mysql")
+BYTES = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql")
+LONG_TEXT = (
+    Text()
+    .with_variant(postgresql.TEXT(collation="C"), "postgresql")
+    .with_variant(mysql.LONGTEXT(collation=mysql_schema.COLLATION), "mysql")
 )
 
-Index(
-    "taskkitx_task_claim",
-    task.c.grp,
-    task.c.rank,
-    task.c.due,
-    task.c.id,
-    sqlite_where=text("state = 1"),
-)
-Index("taskkitx_task_scheduled", task.c.grp, task.c.due, sqlite_where=text("state = 0"))
-Index(
-    "taskkitx_task_solo",
-    task.c.grp,
-    task.c.rank,
-    task.c.due,
-    task.c.id,
-    sqlite_where=text("state = 2"),
-)
-Index(
-    "taskkitx_task_parked",
-    task.c.grp,
-    task.c.name,
-    task.c.rank,
-    task.c.due,
-    task.c.id,
-    sqlite_where=text("state = 3"),
-)
-Index("taskkitx_task_owned", task.c.worker_id, task.c.claim_seq, sqlite_where=text("state = 5"))
-Index(
-    "taskkitx_task_finished",
-    task.c.grp,
-    task.c.state,
-    task.c.disposable,
-    sqlite_where=text("disposable IS NOT NULL"),
-)
-Index("taskkitx_task_failed", task.c.id, sqlite_where=text("state = 7"))
-Index(
-    "taskkitx_task_unique",
-    task.c.unique_key,
-    unique=True,
-    sqlite_where=text("unique_key IS NOT NULL"),
-)
 
-attempt = Table(
-    "taskkitx_attempt",
-    metadata,
-    Column("task_id", Text, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("worker_id", Text),
-    Column("began", Float),
-    Column("ended", Float, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("trace", Text, nullable=False),
-    UniqueConstraint("task_id", "attempt", name="taskkitx_attempt_once"),
-)
+def name_type(length: int) -> TypeEngine[str]:
+    """Text that is compared, bytewise; MySQL indexes only text of a known length."""
+    return (
+        Text()
+        .with_variant(postgresql.TEXT(collation="C"), "postgresql")
+        .with_variant(mysql_schema.BytewiseName(length), "mysql")
+    )
 
-worker = Table(
-    "taskkitx_worker",
-    metadata,
-    Column("id", Text, primary_key=True, nullable=False),
-    Column("instance", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("boot_id", Text, nullable=False),
-    Column("pid_namespace", Text, nullable=False),
-    Column("pid_started", Float, nullable=False),
-    Column("started", Float, nullable=False),
-    Column("lease_until", Float, nullable=False),
-    Column("info", Text, nullable=False),
-)
 
-pause = Table(
-    "taskkitx_pause",
-    metadata,
-    Column("grp", Text, primary_key=True, nullable=False),
-    Column("paused", Integer, nullable=False),
-)
+ID = name_type(MAX_GROUP + 33)
+GROUP = name_type(MAX_GROUP)
+NAME = name_type(MAX_NAME)
+WORD = name_type(40)
 
-scheduler = Table(
-    "taskkitx_scheduler",
-    metadata,
-    Column("name", Text, primary_key=True, nullable=False),
-    Column("state", LargeBinary, nullable=False),
-)
 
-event = Table(
-    "taskkitx_event",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("sent", Float, nullable=False),
-    Column("data", LargeBinary, nullable=False),
-    sqlite_autoincrement=True,
-)
+def tables(dialect: str, prefix: str = PREFIX, schema: str | None = None) -> MetaData:
+    """All tables for `sqlite`, `postgresql` or `mysql`, named with `prefix` and in `schema`."""
+    metadata = MetaData(schema=schema)
+    _task(metadata, dialect, prefix)
+    Table(
+        f"{prefix}attempt",
+        metadata,
+        Column("task_id", ID, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("worker_id", ID),
+        Column("began", FLOAT),
+        Column("ended", FLOAT, nullable=False),
+        Column("state", WORD, nullable=False),
+        Column("kind", LONG_TEXT, nullable=False),
+        Column("message", LONG_TEXT, nullable=False),
+        Column("trace", LONG_TEXT, nullable=False),
+        UniqueConstraint("task_id", "attempt", name=f"{prefix}attempt_once"),
+        **mysql_schema.OPTIONS,
+    )
+    Table(
+        f"{prefix}worker",
+        metadata,
+        Column("id", ID, primary_key=True, nullable=False),
+        Column("instance", LONG_TEXT, nullable=False),
+        Column("host", LONG_TEXT, nullable=False),
+        Column("pid", BIG, nullable=False),
+        Column("boot_id", LONG_TEXT, nullable=False),
+        Column("pid_namespace", LONG_TEXT, nullable=False),
+        Column("pid_started", FLOAT, nullable=False),
+        Column("started", FLOAT, nullable=False),
+        Column("lease_until", FLOAT, nullable=False),
+        Column("info", LONG_TEXT, nullable=False),
+        **mysql_schema.OPTIONS,
+    )
+    Table(
+        f"{prefix}pause",
+        metadata,
+        Column("grp", GROUP, primary_key=True, nullable=False),
+        Column("paused", Integer, nullable=False),
+        **mysql_schema.OPTIONS,
+    )
+    Table(
+        f"{prefix}scheduler",
+        metadata,
+        Column("name", NAME, primary_key=True, nullable=False),
+        Column("state", BYTES, nullable=False),
+        **mysql_schema.OPTIONS,
+    )
+    Table(
+        f"{prefix}event",
+        metadata,
+        Column("id", BIG, primary_key=True, autoincrement=True),
+        Column("sent", FLOAT, nullable=False),
+        Column("data", BYTES, nullable=False),
+        sqlite_autoincrement=True,
+        **mysql_schema.OPTIONS,
+    )
+    return metadata
+
+
+def _number(name: str, kind: TypeEngine[int] | None = None) -> Column[int]:
+    return Column(name, kind or Integer(), nullable=False, server_default=text("0"))
+
+
+def _task(metadata: MetaData, dialect: str, prefix: str) -> None:
+    task = Table(
+        f"{prefix}task",
+        metadata,
+        Column("id", ID, primary_key=True, nullable=False),
+        Column("grp", GROUP, nullable=False),
+        Column("name", NAME, nullable=False),
+        Column("state", Integer, nullable=False),
+        _number("rank", BIG),
+        Column("due", FLOAT, nullable=False),
+        Column("created", FLOAT, nullable=False),
+        Column("scheduled", FLOAT),
+        Column("ttl", FLOAT, nullable=False),
+        _number("retry_count"),
+        _number("attempt"),
+        Column("worker_id", ID),
+        Column("claim_seq", BIG),
+        Column("began", FLOAT),
+        _number("crashes"),
+        _number("lost"),
+        Column("loss", LONG_TEXT),
+        _number("solo"),
+        Column("timeout", FLOAT),
+        Column("expires", FLOAT),
+        Column("unique_name", NAME),
+        Column("unique_key", NAME),
+        Column("unique_until", WORD),
+        Column("unique_for", FLOAT),
+        Column("headers", LONG_TEXT),
+        Column("done", FLOAT),
+        Column("disposable", FLOAT),
+        Column("progress", LONG_TEXT),
+        Column("cancel_requested", FLOAT),
+        Column("cancelled_by", LONG_TEXT),
+        _number("blocked_by"),
+        Column("error", LONG_TEXT),
+        Column("data", BYTES, nullable=False),
+        Column("result", BYTES),
+        **mysql_schema.OPTIONS,
+        **_POSTGRES if dialect == "postgresql" else {},
+    )
+    if dialect == "mysql":
+        mysql_schema.add(task, prefix)
+        return
+    order = ("rank", "due", "id")
+    for name, condition, columns in (
+        ("claim", "state = 1", ("grp", *order)),
+        ("scheduled", "state = 0", ("grp", "due")),
+        ("solo", "state = 2", ("grp", *order)),
+        ("parked", "state = 3", ("grp", "name", *order)),
+        ("owned", "state = 5", ("worker_id", "claim_seq")),
+        ("finished", "disposable IS NOT NULL", ("grp", "state", "disposable")),
+        ("failed", "state = 7", ("id",)),
+        ("unique", "unique_key IS NOT NULL", ("unique_key",)),
+    ):
+        partial: dict[str, Any] = {f"{dialect}_where": text(condition)}
+        Index(
+            f"{prefix}task_{name}",
+            *(task.c[column] for column in columns),
+            unique=name == "unique",
+            **partial,
+        )
+
+
+# Rows change often and every change leaves a dead one behind: vacuum early, and without pauses.
+_POSTGRES: dict[str, Any] = {
+    "postgresql_with": {
+        "fillfactor": 80,
+        "autovacuum_vacuum_scale_factor": 0,
+        "autovacuum_vacuum_threshold": 1000,
+        "autovacuum_vacuum_cost_delay": 0,
+    }
+}

@@ -84,6 +84,21 @@ class CancelConformance(Ground):
         assert states == {task.id: before.state}
         assert record_of(backend, task) == before
 
+    def test_only_tasks_in_the_wanted_states_are_cancelled(self, backend: Backend) -> None:
+        running = put_and_claim(backend)
+        queued = put_one(backend)
+        later = put_one(backend, delay=60.0)
+
+        states = backend.cancel([running.id, queued.id, later.id], states={TaskState.QUEUED})
+
+        assert states == {
+            running.id: TaskState.RUNNING,
+            queued.id: TaskState.CANCELLED,
+            later.id: TaskState.SCHEDULED,
+        }
+        assert list(backend.cancel_requested(WORKER)) == []
+        assert record_of(backend, later).cancel_requested is None
+
     def test_unknown_tasks_are_missing_in_the_answer(self, backend: Backend) -> None:
         task = put_one(backend)
 

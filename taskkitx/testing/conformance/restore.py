@@ -88,6 +88,25 @@ class RestoreConformance(Ground):
 
         assert [attempt.attempt for attempt in backend.attempts(task.id)] == [1, 2, 3]
 
+    def test_without_a_crash_left_a_charged_task_does_not_wait(self, backend: Backend) -> None:
+        task = put_and_claim(backend)
+
+        backend.restore(WORKER, charged={task.id: CRASH._replace(again=False)})
+
+        failing = backend.claim_solo(WORKER, ["g"])
+        assert failing is not None
+        assert (failing.id, failing.crashes, failing.loss) == (task.id, 1, CRASH.cause)
+
+    def test_an_innocent_that_is_told_runs_with_the_others(self, backend: Backend) -> None:
+        told, innocent = _two_running(backend)
+
+        backend.restore(WORKER, suspects={told.id: CRASH._replace(alone=False)})
+
+        claims = {claim.id: claim for claim in claim_all(backend)}
+        assert set(claims) == {told.id, innocent.id}
+        assert (claims[told.id].loss, claims[innocent.id].loss) == (CRASH.cause, None)
+        assert (claims[told.id].crashes, claims[told.id].lost) == (0, 0)
+
     def test_suspects_run_alone_at_once_uncharged(self, backend: Backend) -> None:
         suspect, innocent = _two_running(backend)
 

@@ -19,6 +19,7 @@ from taskkitx.testing.conformance.given import (
     ids,
     make_suspect,
     put_and_claim,
+    put_and_finish,
     put_many,
     put_one,
     record_of,
@@ -145,6 +146,32 @@ class RetryConformance(Ground):
         assert discarded == 0
         assert state_of(backend, task) is TaskState.RUNNING
         assert backend.discard([]) == 0
+
+    def test_only_tasks_in_the_wanted_states_begin_anew(self, backend: Backend) -> None:
+        succeeded = put_and_finish(backend)
+        failed = put_and_claim(backend)
+        backend.finish(WORKER, [Failed(failed, FAULT)])
+        both = [succeeded.id, failed.id]
+
+        assert backend.retry(both, states={TaskState.FAILED}) == 1
+
+        assert state_of(backend, succeeded) is TaskState.SUCCEEDED
+        assert state_of(backend, failed) is TaskState.QUEUED
+        assert backend.retry(both, states={TaskState.FAILED}) == 0
+        assert backend.retry(both, states=()) == 0
+
+    def test_only_tasks_in_the_wanted_states_are_discarded(self, backend: Backend) -> None:
+        succeeded = put_and_finish(backend)
+        failed = put_and_claim(backend)
+        backend.finish(WORKER, [Failed(failed, FAULT)])
+        backend.retry([failed.id])
+        all_ids = [succeeded.id, failed.id]
+
+        assert backend.discard(all_ids, states={TaskState.FAILED, TaskState.RUNNING}) == 0
+        assert backend.discard(all_ids, states={TaskState.SUCCEEDED}) == 1
+
+        assert state_of(backend, failed) is TaskState.QUEUED
+        assert backend.discard(all_ids, states=()) == 0
 
     def test_a_discarded_id_can_be_put_again_without_its_past(self, backend: Backend) -> None:
         task = put_one(backend)

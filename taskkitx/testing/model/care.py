@@ -36,7 +36,11 @@ class CareRules(ModelGround):
     @when(TaskState.RUNNING)
     @rule(
         worker=st.sampled_from(WORKERS),
-        verdicts=st.lists(st.sampled_from(["suspect", "guilty", "other"]), min_size=1, max_size=4),
+        verdicts=st.lists(
+            st.sampled_from(["suspect", "told", "guilty", "done for", "other"]),
+            min_size=1,
+            max_size=4,
+        ),
         lost=st.booleans(),
         limit=st.integers(1, 5),
     )
@@ -44,8 +48,16 @@ class CareRules(ModelGround):
         owned = sorted(task_id for task_id, _ in self.model.owned(worker, -1.0))
         judged = list(zip(owned, cycle(verdicts), strict=False))
         options = {
-            "charged": {i: Lost("signal 11", "stack") for i, one in judged if one == "guilty"},
-            "suspects": {i: Lost("signal 9") for i, one in judged if one == "suspect"},
+            "charged": {
+                i: Lost("signal 11", "stack", again=one == "guilty")
+                for i, one in judged
+                if one in ("guilty", "done for")
+            },
+            "suspects": {
+                i: Lost("signal 9", alone=one == "suspect")
+                for i, one in judged
+                if one in ("suspect", "told")
+            },
             "lost": Lost("host gone") if lost else None,
         }
         # Which tasks one page takes is left to the store, hence all pages in one step.

@@ -1,0 +1,5 @@
+-- needs: common burying
+while at < #ARGV do
+  bury(take())
+end
+return 1

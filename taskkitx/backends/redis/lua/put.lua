@@ -1,0 +1,2 @@
+-- needs: common place rows putting
+return put_all()

@@ -1,0 +1,245 @@
+"""The port on MySQL 8.0.1 or newer and MariaDB 10.6 or newer, through pymysql or mysqlclient."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from taskkitx.backend import Lost, Put
+from taskkitx.backends.sql import cycle, mysql_cycle, mysql_errors, puts, server_schema
+from taskkitx.backends.sql.backend import Answer, SqlBackend, Work
+from taskkitx.backends.sql.foreseen import Foreseen
+from taskkitx.backends.sql.joined import driver_connection
+from taskkitx.backends.sql.mysql_link import Link, MySqlDriver
+from taskkitx.backends.sql.mysql_session import MySqlSession, data_size
+from taskkitx.backends.sql.mysql_snapshots import alarms, is_held
+from taskkitx.backends.sql.mysql_text import CLOCK, Text
+from taskkitx.backends.sql.mysql_url import MySqlUrl
+from taskkitx.backends.sql.server import Pool
+from taskkitx.backends.sql.session import first
+from taskkitx.backends.sql.watermarks import Watermarks
+from taskkitx.clock import Clock
+from taskkitx.errors import ConfigurationError, StoreUnavailable
+from taskkitx.outcome import Succeeded
+from taskkitx.task import Task
+from taskkitx.wakeup import LocalHints
+
+PATIENCE = 5.0
+
+
+class MySqlBackend(SqlBackend):
+    """The port on `mysql://user:password@host/database`."""
+
+    dialect = "mysql"
+    event_poll = 5.0
+
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, enqueue_timeout: float = PATIENCE
+    ) -> None:
+        """`clock` is for tests. Raises ConfigurationError for a URL that says what cannot be."""
+        self._address = MySqlUrl.parse(url)
+        super().__init__(LocalHints(self._address.hints_directory))
+        self.naming = self._address.naming
+        self._text = Text(self.naming, clock)
+        self._driver = MySqlDriver(self._address)
+        self._pool = Pool[Link](self._driver, self._address.pool, enqueue_timeout)
+        self._prepared = False
+        self._foreseen: Foreseen | None = None
+        self._marks = Watermarks(is_held)
+
+    @property
+    def url(self) -> str:
+        return self._address.url
+
+    def now(self) -> float:
+        if self._text.clock is not None:
+            return self._text.clock()
+        return float(first(self._read(lambda session: session.rows(f"SELECT {CLOCK}"))))
+
+    # Opening
+
+    def open(self) -> None:
+        if not self._prepared:
+            self._first_use(
+                lambda: server_schema.prepare(self._version, self.migrate, self._driver.where)
+            )
+
+    def open_existing(self) -> None:
+        """As `open`, but nothing is created. Raises ConfigurationError when there are no tables."""
+        self._first_use(lambda: server_schema.check(self._version(), self._driver.where))
+
+    def _first_use(self, look: Callable[[], None]) -> None:
+        try:
+            look()
+        except StoreUnavailable as error:
+            if never := mysql_errors.why_never(error.__cause__, self._driver.where):
+                raise never from None
+            raise
+        self._prepared = True
+
+    def _version(self) -> str | None:
+        def read(link: Link, again: bool) -> str | None:
+            try:
+                found = first(self._session(link, again).rows(_VERSION))
+            except self._driver.module.error as error:
+                if mysql_errors.number(error) == mysql_errors.NO_TABLE:
+                    return None
+                raise
+            return None if found is None else str(found)
+
+        return self._pool.run(read)
+
+    def migrate(self) -> None:
+        """Make the tables, or bring them up to this version. Raises ConfigurationError without the right to.
+
+        Each statement commits by itself: one that was interrupted is found undone, or done, by the next call.
+        """
+        from taskkitx.backends.sql.migrate import upgrade_server
+
+        where = self._driver.where
+        try:
+            upgrade_server(
+                f"mysql+{self._driver.module.name.lower()}",
+                lambda: self._driver.connect_plainly(PATIENCE),
+                self.naming,
+                "SELECT GET_LOCK('taskkitx migrate', 60)",
+            )
+        except Exception as error:
+            cause = error.__cause__ if error.__cause__ is not None else error
+            if mysql_errors.number(cause) in mysql_errors.DENIED:
+                raise ConfigurationError(
+                    f"{where} needs tables that this user may not make ({mysql_errors.text(cause)}): "
+                    "let somebody who may run `taskkitx migrate`, or apply what `taskkitx migrate --sql` prints"
+                ) from None
+            if isinstance(cause, self._driver.errors):
+                raise self._driver.translated(cause) from error
+            raise
+
+    def close(self) -> None:
+        self._prepared = False
+        self._hints.close()
+        self._pool.close()
+
+    # Working
+
+    def _session(self, link: Link, again: bool) -> MySqlSession:
+        return MySqlSession(link, self._text, again=again)
+
+    def _write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+        self.open()
+
+        def transaction(link: Link, again: bool) -> Answer:
+            with link.transaction():
+                return work(self._session(link, again))
+
+        return self._pool.run(transaction, patient=durable)
+
+    def _once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+        self.open()
+        return self._pool.run(lambda link, again: work(self._session(link, again)), patient=durable)
+
+    def _read(self, work: Work[Answer]) -> Answer:
+        return self._once(work)
+
+    def _put(self, tasks: Sequence[Task]) -> list[Put]:
+        self.open()
+
+        def put(link: Link, again: bool) -> list[Put]:
+            session = self._session(link, again)
+            # What stands in nobody's way is one statement, which needs no transaction around it.
+            free = (
+                all(task.unique_key is None for task in tasks)
+                and len(session.parts(tasks, data_size)) == 1
+            )
+            if free and not again and session.insert_all(tasks):
+                return [Put(task.id, True) for task in tasks]
+            with link.transaction():
+                return puts.put(session, tasks)
+
+        return self._pool.run(put, patient=True)
+
+    def _joined(self, connection: Any) -> MySqlSession:
+        module = self._driver.module
+        driver = driver_connection(connection, module.connection, module.name)
+        if driver.get_autocommit() and not _in_transaction(driver):
+            raise ConfigurationError(
+                "connection is in autocommit mode and has no transaction that the task could be part of: "
+                "call connection.begin() first, or turn autocommit off"
+            )
+        return MySqlSession(Link(module, driver), self._text, alone=True)
+
+    def _hot(
+        self, worker_id: str, outcomes: Sequence[Succeeded], wanted: Mapping[str, int], seq: int
+    ) -> tuple[set[str], list[Task]]:
+        self.open()
+
+        def exchange(link: Link, again: bool) -> mysql_cycle.Exchange:
+            session = self._session(link, again)
+            if again and (claims := cycle.claimed(session, worker_id, seq)):
+                # It was done: only the reply was lost.
+                return mysql_cycle.Exchange(-1, claims)
+            return mysql_cycle.exchange(session, worker_id, outcomes, wanted, seq, self._marks)
+
+        written, claims, due = self._pool.run(exchange)
+        self._foreseen = Foreseen.now(wanted, due)
+        if written == len(outcomes):
+            return {outcome.task.id for outcome in outcomes}, claims
+        tasks = [outcome.task for outcome in outcomes]
+        return self._read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
+
+    def put(self, tasks: Sequence[Task], *, connection: Any = None) -> list[Put]:
+        if connection is None:
+            return super().put(tasks)
+        try:
+            return super().put(tasks, connection=connection)
+        except self._driver.errors as error:
+            raise self._driver.translated(error) from error
+
+    def restore(
+        self,
+        worker_id: str,
+        *,
+        charged: Mapping[str, Lost] | None = None,
+        suspects: Mapping[str, Lost] | None = None,
+        lost: Lost | None = None,
+        limit: int = 1000,
+    ) -> int:
+        def take_back() -> int:
+            return super(MySqlBackend, self).restore(
+                worker_id, charged=charged, suspects=suspects, lost=lost, limit=limit
+            )
+
+        # The server goes on with what the dead one sent last, and what it claims by that appears after its death.
+        return take_back() or (take_back() if self._owns_something_yet(worker_id) else 0)
+
+    def _owns_something_yet(self, worker_id: str) -> bool:
+        """Whether the worker owns tasks once its last transaction has ended; False, too, when that takes too long."""
+        which = {"worker": worker_id}
+        try:
+            return bool(self._once(lambda session: session.rows(_OWNED_IN_THE_END, which)))
+        except StoreUnavailable:
+            return False  # then the sweep for dead workers finds them
+
+    def next_due(self, groups: Collection[str]) -> float | None:
+        foreseen, self._foreseen = self._foreseen, None
+        if foreseen is not None and foreseen.answers(groups) and self._text.clock is None:
+            return foreseen.due
+        return super().next_due(groups)
+
+    def persist(self) -> None:
+        """Nothing to do: a commit that the server confirmed is on its disk, unless its owner decided otherwise."""
+
+    def alarms(self) -> list[str]:
+        return self._pool.run(lambda link, again: alarms(self._session(link, again)))
+
+
+_IN_TRANSACTION = 1
+_OWNED_IN_THE_END = (
+    "SELECT id FROM taskkitx_task FORCE INDEX (taskkitx_task_owned) WHERE state = 5 AND worker_id = :worker "
+    "LIMIT 1 FOR UPDATE"
+)
+"""Without SKIP LOCKED: it waits for whoever is changing such rows, uncommitted claims included."""
+_VERSION = "SELECT version_num FROM taskkitx_version"
+
+
+def _in_transaction(connection: Any) -> bool:
+    """Whether a transaction is open, as the server said last; mysqlclient does not pass it on."""
+    return bool(getattr(connection, "server_status", 0) & _IN_TRANSACTION)
