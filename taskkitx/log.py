@@ -176,6 +176,7 @@ supervisor_lost = Event(
 
 store_down = Event("error", "store_down", "{who}: the store does not answer: {error}", ("who",))
 store_up = Event("info", "store_up", "{who}: the store answers again, after {failures} failures")
+store_alarm = Event("warning", "store_alarm", "the store needs attention: {alarm}")
 batch_refused = Event(
     "error",
     "batch_refused",
@@ -237,6 +238,8 @@ class _Journal:
     json: bool = False
     threshold: int = 1
     send: Callable[[bytes], None] | None = None
+    close: Callable[[], None] | None = None
+    """Gives back what sending has opened."""
     dropped: int = 0
     troubles: dict[tuple[object, ...], _Trouble] = field(
         default_factory=dict[tuple[object, ...], _Trouble]
@@ -247,7 +250,9 @@ class _Journal:
         with self.lock:
             self.json = format == "json"
             self.threshold = [*LEVELS, level].index(level)
-            self.send = _sender(2 if descriptor is None else descriptor)
+            if self.close is not None:
+                self.close()
+            self.send, self.close = _sender(2 if descriptor is None else descriptor)
 
     def write(self, event: Event, fields: dict[str, object]) -> None:
         with self.lock:
@@ -282,7 +287,7 @@ class _Journal:
 
     def _line(self, event: Event, fields: dict[str, object]) -> None:
         if self.send is None:
-            self.send = _sender(2)
+            self.send, self.close = _sender(2)
         if self.dropped and self._try(lines_dropped, {"count": self.dropped}):
             self.dropped = 0
         if not self._try(event, fields):
@@ -331,24 +336,25 @@ def _as_json(event: Event, fields: dict[str, object], text: str, moment: datetim
     return encoded.encode() + b"\n"
 
 
-def _sender(descriptor: int) -> Callable[[bytes], None]:
-    """How to write to this descriptor without ever waiting; the result raises OSError where a line would not fit.
+def _sender(descriptor: int) -> tuple[Callable[[bytes], None], Callable[[], None] | None]:
+    """How to write to this descriptor without ever waiting, which raises OSError where a line would not fit; and how
+    to give back what was opened for it.
 
     The descriptor itself must not be made non-blocking: that would reach everybody who shares it, the shell too.
     """
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISSOCK(mode):
         peer = socket.socket(fileno=os.dup(descriptor))
-        return lambda line: _whole(peer.send(line, socket.MSG_DONTWAIT), line)
+        return lambda line: _whole(peer.send(line, socket.MSG_DONTWAIT), line), peer.close
     if stat.S_ISREG(mode):
-        return lambda line: _whole(os.write(descriptor, line), line)
+        return lambda line: _whole(os.write(descriptor, line), line), None
     try:
         own = os.open(
             f"/dev/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         )
     except OSError:
-        return lambda line: _write_if_ready(descriptor, line)
-    return lambda line: _whole(os.write(own, line), line)
+        return lambda line: _write_if_ready(descriptor, line), None
+    return lambda line: _whole(os.write(own, line), line), lambda: os.close(own)
 
 
 def _write_if_ready(descriptor: int, line: bytes) -> None:

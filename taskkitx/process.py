@@ -1,6 +1,9 @@
-"""What the system knows of a process, by which one host can tell a dead process from a living one."""
+"""What the system knows of a process, by which one host can tell a dead process from a living one, and where the
+processes of one user meet."""
 
+import getpass
 import os
+import socket
 from pathlib import Path
 
 
@@ -31,3 +34,24 @@ def stat_fields(pid: int) -> list[str]:
         return []
     # The command, in parentheses, may itself contain spaces and parentheses.
     return text[text.rfind(")") + 2 :].split()
+
+
+def run_directory() -> Path:
+    """`TASKKITX_RUN_DIR`, else a folder of this user that the system clears."""
+    given = os.environ.get("TASKKITX_RUN_DIR")
+    if given:
+        return Path(given)
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.access(runtime, os.W_OK):
+        return Path(runtime) / "taskkitx"
+    import tempfile  # slow to import, and rarely needed by a probe
+
+    return Path(tempfile.gettempdir()) / f"taskkitx-{os.getuid()}"
+
+
+def user_at_host() -> str:
+    """Who acts here, as far as the system knows."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):  # a uid without a name
+        return f"uid {os.getuid()}@{socket.gethostname()}"

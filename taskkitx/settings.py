@@ -3,7 +3,7 @@ so that two of them can never contradict each other."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from taskkitx.errors import ConfigurationError
 from taskkitx.log import LEVELS
@@ -24,7 +24,7 @@ class Settings:
     hang_timeout: float = 120.0
     """How long a worker's main thread may be silent before its process is killed."""
     poll_interval: float = 1.0
-    """The poll of last resort while nothing hints at work."""
+    """The poll of last resort while nothing hints at work; an idle worker's grows to twice that."""
     reconcile_interval: float = 30.0
     """How often a worker asks the store which tasks it is said to own."""
     enqueue_timeout: float = 5.0
@@ -40,6 +40,8 @@ class Settings:
     """Bytes."""
     condemn_grace: float = 30.0
     """How long the other tasks of a process that must go may take to finish."""
+    codec_key: str = field(default="", repr=False)
+    """What pickled tasks are signed with."""
     log_format: str = "text"
     """text or json"""
     log_level: str = "info"
@@ -50,10 +52,10 @@ class Settings:
             raise ConfigurationError(
                 f"lease_ttl is {self.lease_ttl} s: below 3 s, ordinary delays look like death"
             )
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             if isinstance(value, int | float) and not 0 <= value < float("inf"):
-                raise ConfigurationError(f"{field.name} is {value}: it is a finite number >= 0")
+                raise ConfigurationError(f"{each.name} is {value}: it is a finite number >= 0")
         if self.log_format not in ("text", "json"):
             raise ConfigurationError(f"log_format is {self.log_format!r}: it is text or json")
         if self.log_level not in LEVELS:
@@ -81,11 +83,11 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         values: dict[str, object] = {}
-        for field in fields(cls):
-            text = environ.get(f"TASKKITX_{field.name.upper()}")
+        for each in fields(cls):
+            text = environ.get(f"TASKKITX_{each.name.upper()}")
             if text is not None:
-                default: object = getattr(cls, field.name)
-                values[field.name] = _parse(field.name, type(default), text)
+                default: object = getattr(cls, each.name)
+                values[each.name] = _parse(each.name, type(default), text)
         values.update({name: value for name, value in overrides.items() if value is not None})
         return replace(cls(), **values)  # type: ignore[arg-type]  # _parse gives each field its own type
 

@@ -9,9 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
+from taskkitx import clock
+
 
 class Bell:
     """A wake-up for one waiting thread; any thread, forked process or signal handler of the same tree may ring it."""
+
+    _read = _write = -1
 
     def __init__(self) -> None:
         """Create it, before the fork when another process is to ring it."""
@@ -50,9 +54,14 @@ class Bell:
             pass  # nobody rang
 
     def close(self) -> None:
-        """Give the descriptors back."""
-        for descriptor in {self._read, self._write}:
+        """Give the descriptors back; nobody may ring or wait any more."""
+        descriptors, self._read, self._write = {self._read, self._write} - {-1}, -1, -1
+        for descriptor in descriptors:
             os.close(descriptor)
+
+    def __del__(self) -> None:
+        # Where a thread may ring to the very end, only the last reference tells that nobody will.
+        self.close()
 
 
 class LocalHints:
@@ -88,6 +97,15 @@ class LocalHints:
         for name in names:
             if name[:_PREFIX] in prefixes:
                 self._send(name, b"")
+
+    def place(self) -> str:
+        """Where these hints are heard, in few letters: whoever says the same place has heard them; empty: nowhere."""
+        try:
+            found = os.stat(self._directory)
+        except OSError:
+            return ""
+        what = f"{clock.boot_id()} {found.st_dev} {found.st_ino}"
+        return hashlib.blake2b(what.encode(), digest_size=6).hexdigest()
 
     def listen(self) -> "HintSocket":
         """A socket for hints of work."""
@@ -129,6 +147,10 @@ class LocalHints:
         return short if os.path.isdir("/proc/self/fd") else os.path.join(self._directory, name)
 
     def _current_names(self) -> list[str]:
+        if not os.access(
+            self._directory, os.F_OK
+        ):  # an exception would cost an enqueue some microseconds
+            return []
         try:
             changed_at = os.stat(self._directory).st_mtime_ns
         except FileNotFoundError:
@@ -164,11 +186,9 @@ class HintSocket:
         self._path = path
         self._on_close = on_close
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        old = os.umask(0o177)
-        try:
-            self._socket.bind(address)
-        finally:
-            os.umask(old)
+        # Not by a umask: that is the process's, and would be seen by whatever other threads create meanwhile.
+        self._socket.bind(address)
+        os.chmod(path, 0o600)
         self._end = Bell()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)

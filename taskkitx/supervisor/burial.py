@@ -46,7 +46,7 @@ class Burial:
                 self._backend,
                 dead.worker_id,
                 charged=dead.verdict.charged,
-                suspects=dead.verdict.suspects,
+                suspects=dead.verdict.suspects | dead.verdict.told,
             )
             del self._dead[dead.region.index]
             _say(dead, restored)

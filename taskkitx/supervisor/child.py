@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 
 from taskkitx import clock, log
@@ -17,10 +17,13 @@ from taskkitx.errors import StoreUnavailable, TaskkitxError
 from taskkitx.settings import Settings
 from taskkitx.supervisor import fork, processes, signals
 from taskkitx.supervisor.channel import Channel
+from taskkitx.supervisor.memory import MemoryWatch
 from taskkitx.supervisor.plan import Plan
 from taskkitx.supervisor.slots import Region, SharedSlots
 from taskkitx.supervisor.target import Loaded, Target
+from taskkitx.task import Task
 from taskkitx.worker.services import Services
+from taskkitx.worker.slots import IfLost
 from taskkitx.worker.worker import Worker
 
 CANNOT_START = 78
@@ -59,6 +62,7 @@ def run_worker(post: Post) -> int:
     _settle_in(post)
     try:
         loaded = post.target.load()
+        post = replace(post, plan=post.plan.for_app(loaded.groups))
         slots = _WorkerSlots(post)
         worker = Worker(
             loaded.backend,
@@ -73,11 +77,11 @@ def run_worker(post: Post) -> int:
         )
         _open(post, worker)
         # Only a store that a worker could open gets a keeper: what is wrong with it is said once.
-        post.channel.send(kind="store", url=loaded.backend.url)
+        post.channel.send(kind="store", url=loaded.backend.url, groups=dict(post.plan.groups))
     except Exception as error:  # noqa: BLE001  # whatever it is, the supervisor says it, once
         post.channel.send(kind="failed", reason=_explain(error))
         return CANNOT_START
-    slots.obey(worker.stop)
+    slots.obey(worker.stop, worker.rest)
     _start_services(post, loaded)
     slots.beat(0, 0)
     post.channel.send(kind="ready")
@@ -159,20 +163,39 @@ class _WorkerSlots(SharedSlots):
         super().__init__(post.region, sum(post.plan.groups.values()) if not post.solo else 1)
         self._post = post
         self._stop: Callable[[], None] | None = None
+        self._rest: Callable[[], None] | None = None
         self._obeyed = 0.0
+        self._memory: MemoryWatch | None = None
+        if max_rss := post.settings.max_rss:
+            self._memory = MemoryWatch(max_rss, post.region)
 
-    def obey(self, stop: Callable[[], None]) -> None:
-        """From now on TERM means `stop`."""
+    def obey(self, stop: Callable[[], None], rest: Callable[[], None]) -> None:
+        """From now on TERM means `stop`, and too much memory means `rest` until TERM comes."""
         self._stop = stop
+        self._rest = rest
         self._install()
+
+    def run(
+        self, thread: int, task: Task, deadline: float, if_lost: IfLost = IfLost.NOTHING
+    ) -> None:
+        super().run(thread, task, deadline, if_lost)
+        if self._memory is not None:
+            self._memory.begins(task.name)
 
     def beat(self, idle: int, finished: int) -> None:
         super().beat(idle, finished)
         now = clock.monotonic()
+        if self._memory is not None and self._rest is not None:
+            self._watch_memory(self._memory, self._rest, now)
         if self._stop is not None and now - self._obeyed >= 1.0:
             if signal.getsignal(signal.SIGTERM) != self._on_term:
                 log.handler_replaced(signal="SIGTERM")
             self._install()
+
+    def _watch_memory(self, memory: MemoryWatch, rest: Callable[[], None], now: float) -> None:
+        if rss := memory.look(now):
+            self._post.channel.send(kind="grown", rss=rss, name=memory.growth.culprit)
+            rest()
 
     def condemn(self, thread: int) -> None:
         super().condemn(thread)

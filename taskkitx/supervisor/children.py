@@ -10,7 +10,6 @@ from typing import Protocol
 from taskkitx import clock
 from taskkitx.supervisor import fork
 from taskkitx.supervisor.channel import Channel
-from taskkitx.supervisor.recycle import Growth
 from taskkitx.supervisor.slots import Region
 from taskkitx.supervisor.verdict import Death
 
@@ -66,10 +65,13 @@ class WorkerChild(Child):
     end: str = ""
     """Why its supervisor asked it to end; empty: it did not."""
     hung: float = 0.0
+    too_large: bool = False
+    """It was killed for its memory."""
+    full: str = ""
+    """Why it claims no more and waits for its successor: it has found itself too large."""
     warned: bool = False
     waiting: str = ""
     """Why it cannot boot yet: the store is away."""
-    growth: Growth = field(default_factory=Growth)
     jitter: float = 0.0
     """Between -1 and 1: how far this worker's limits differ from its siblings', so that they do not end together."""
 
@@ -96,7 +98,7 @@ class WorkerChild(Child):
         return Death(
             signal=number,
             exit_code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
-            deliberate=killed and not self.hung,
+            deliberate=killed and not self.hung and not self.too_large,
             hung=self.hung if number in (signal.SIGKILL, signal.SIGABRT) else 0.0,
             solo=self.solo,
             exit_thread=self.region.exit_thread - 1 if self.region.exit_thread else None,

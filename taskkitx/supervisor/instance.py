@@ -2,23 +2,12 @@
 
 import fcntl
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from taskkitx.errors import ConfigurationError
-
-
-def run_directory() -> Path:
-    """`TASKKITX_RUN_DIR`, else a folder of this user that the system clears."""
-    given = os.environ.get("TASKKITX_RUN_DIR")
-    if given:
-        return Path(given)
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and os.access(runtime, os.W_OK):
-        return Path(runtime) / "taskkitx"
-    return Path(tempfile.gettempdir()) / f"taskkitx-{os.getuid()}"
+from taskkitx.process import run_directory
 
 
 def socket_path(instance: str) -> Path:

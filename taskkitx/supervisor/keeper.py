@@ -26,7 +26,7 @@ from taskkitx.supervisor.verdict import Death
 from taskkitx.task import TaskState
 from taskkitx.wakeup import Bell
 from taskkitx.worker.control import ControlListener
-from taskkitx.worker.duties import restore_service, retention_service
+from taskkitx.worker.duties import alarm_service, restore_service, retention_service
 from taskkitx.worker.services import Service, Services
 
 OUTLIVE = 15.0
@@ -103,6 +103,7 @@ class Keeper:
         if self._post.plan.helper_services:
             services["sweep"] = restore_service(self._backend, self._post.settings)
             services["retention"] = retention_service(self._backend)
+            services["alarms"] = alarm_service(self._backend)
         return {name: self._beating(service) for name, service in services.items()}
 
     def _beating(self, service: Service) -> Service:

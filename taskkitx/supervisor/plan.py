@@ -1,7 +1,7 @@
 """What to run, as pure data, checked before anything is forked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from taskkitx.errors import ConfigurationError, InvalidTask
 from taskkitx.ids import check_group
@@ -20,6 +20,8 @@ class Plan:
     processes: int
     groups: Mapping[str, int]
     """Threads per group, in each process."""
+    groups_by_app: bool = False
+    """Whether the application's own groups, where it has any, take the place of these."""
     instance: str = ""
     """A name that only one supervisor of this machine may carry at a time; empty: nobody is refused."""
     helper_services: bool = True
@@ -46,6 +48,10 @@ class Plan:
             raise ConfigurationError(
                 f"the instance name {self.instance!r} must be printable and hold no slash: it names a file"
             )
+
+    def for_app(self, groups: Mapping[str, int] | None) -> "Plan":
+        """The plan for an application that wants these groups. Raises ConfigurationError when they cannot be run."""
+        return replace(self, groups=groups) if self.groups_by_app and groups else self
 
     @property
     def regions(self) -> int:

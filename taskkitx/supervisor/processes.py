@@ -6,13 +6,13 @@ from setproctitle import setproctitle
 
 from taskkitx.process import stat_fields
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident_memory(pid: int) -> int:
     """Bytes of memory the process occupies; 0: unknown."""
     fields = stat_fields(pid)
-    return int(fields[21]) * _PAGE if fields else 0
+    return int(fields[21]) * PAGE if fields else 0
 
 
 def set_title(role: str, instance: str) -> None:

@@ -23,6 +23,8 @@ class Service:
     """Bytes."""
     jitter: float
     """Between -1 and 1, its own for life."""
+    worked: bool
+    """It has begun a task: before that, its memory is what every worker of this application needs."""
 
 
 def too_long(service: Service, settings: Settings) -> str | None:
@@ -32,14 +34,14 @@ def too_long(service: Service, settings: Settings) -> str | None:
         return f"it has run {service.finished} tasks (max_tasks)"
     if settings.max_age and service.age >= settings.max_age * (1 + _AGE_JITTER * service.jitter):
         return f"it is {service.age:.0f} s old (max_age)"
-    if settings.max_rss and service.rss > settings.max_rss:
+    if settings.max_rss and service.worked and service.rss > settings.max_rss:
         return f"it occupies {mebibytes(service.rss)} (max_rss)"
     return None
 
 
 def far_too_large(service: Service, settings: Settings) -> bool:
     """Whether waiting for its tasks to end could cost the machine."""
-    return bool(settings.max_rss) and service.rss > settings.max_rss * HARD_FACTOR
+    return service.worked and 0 < settings.max_rss * HARD_FACTOR < service.rss
 
 
 def mebibytes(size: int) -> str:
@@ -49,7 +51,7 @@ def mebibytes(size: int) -> str:
 
 @dataclass(slots=True)
 class Growth:
-    """Which task names were running while a worker's memory grew; a sample per second names the leaker."""
+    """Which task names were running while a worker's memory grew: over many samples, the leaker stands out."""
 
     last: int = 0
     by_name: Counter[str] = field(default_factory=Counter[str])

@@ -12,6 +12,9 @@ from taskkitx.supervisor.keeping import Keeping
 from taskkitx.supervisor.stop import Stop
 from taskkitx.supervisor.systemd import Notifier
 
+MOST_SHOWN = 400
+"""Running tasks that an answer to a probe names in all: it must fit into one datagram."""
+
 
 @dataclass
 class Report:
@@ -55,6 +58,7 @@ class Report:
         """Everything, for people and probes."""
         now = clock.monotonic()
         keeper = self.keeping.keeper
+        shown = max(1, MOST_SHOWN // max(1, len(self.crew.workers)))
         return {
             "instance": self.instance,
             "pid": os.getpid(),
@@ -74,7 +78,7 @@ class Report:
                     "state": worker.state,
                     "finished": worker.region.finished,
                     "rss": worker.region.rss,
-                    "running": [running.task_id for running in worker.region.running()[:20]],
+                    "running": [running.task_id for running in worker.region.running()[:shown]],
                 }
                 for worker in self.crew.workers.values()
             ],

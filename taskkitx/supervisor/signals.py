@@ -74,11 +74,14 @@ class Inbox:
             return []
         return [signal.Signals(number) for number in numbers if number in SUPERVISED]
 
-    def close(self) -> None:
-        """Give the signals back to whom they belonged."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Give the signals back to whom they belonged; `for_good`, because the process ends now, ignore them instead:
+        one that comes late must not turn the documented exit code into a death by signal."""
         signal.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before.items():
-            if handler is not None:  # None: installed by C code, which cannot be put back
+            if for_good and number != signal.SIGCHLD:
+                signal.signal(number, signal.SIG_IGN)
+            elif handler is not None:  # None: installed by C code, which cannot be put back
                 signal.signal(number, handler)
         self.pipe.close()
 

@@ -16,14 +16,14 @@ from taskkitx import clock
 from taskkitx.supervisor.crash import CrashFile
 from taskkitx.task import Task
 from taskkitx.wakeup import Bell
-from taskkitx.worker.slots import MAX_THREADS
+from taskkitx.worker.slots import MAX_THREADS, IfLost
 
 HEADER_SIZE = 4096
 SLOT_SIZE = 512
 REGION_SIZE = HEADER_SIZE + MAX_THREADS * SLOT_SIZE
 _TEXT_SIZE = 200
 _BEAT = struct.Struct("d")
-_SLOT = struct.Struct(f"BBBxIQdd{_TEXT_SIZE}s{_TEXT_SIZE}s")
+_SLOT = struct.Struct(f"BBBBIQdd{_TEXT_SIZE}s{_TEXT_SIZE}s")
 
 
 class Phase(IntEnum):
@@ -58,6 +58,7 @@ class RunningTask:
     deadline: float
     """0: none."""
     condemned: bool = False
+    if_lost: IfLost = IfLost.NOTHING
 
     @property
     def timeout(self) -> float:
@@ -150,7 +151,7 @@ class Region:
                 yield self._read(thread, offset)
 
     def _read(self, thread: int, offset: int) -> RunningTask:
-        phase, id_size, name_size, attempt, ident, started, deadline, task_id, name = (
+        phase, id_size, name_size, if_lost, attempt, ident, started, deadline, task_id, name = (
             _SLOT.unpack_from(self.buffer, offset)
         )
         return RunningTask(
@@ -162,6 +163,7 @@ class Region:
             started=started,
             deadline=deadline,
             condemned=phase == Phase.CONDEMNED,
+            if_lost=IfLost(if_lost),
         )
 
 
@@ -208,7 +210,9 @@ class SharedSlots:
         self._first = region.start + HEADER_SIZE
         region.threads = threads
 
-    def run(self, thread: int, task: Task, deadline: float) -> None:
+    def run(
+        self, thread: int, task: Task, deadline: float, if_lost: IfLost = IfLost.NOTHING
+    ) -> None:
         """Thread number `thread` is about to run `task`; `deadline` is in monotonic seconds, 0 for none."""
         offset = self._first + thread * SLOT_SIZE
         task_id, name = _cut(task.id), _cut(task.name)
@@ -219,6 +223,7 @@ class SharedSlots:
             Phase.EMPTY,
             len(task_id),
             len(name),
+            if_lost,
             task.attempt,
             ident,
             clock.monotonic(),

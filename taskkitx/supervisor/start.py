@@ -15,7 +15,8 @@ from taskkitx.backend import Backend
 from taskkitx.errors import ConfigurationError
 from taskkitx.event import EventBridge
 from taskkitx.handler import TaskHandler
-from taskkitx.schedule import ScheduleEntriesCompatMapping
+from taskkitx.localtime import zone_of
+from taskkitx.schedule import ScheduleEntriesCompatMapping, checked_entries
 from taskkitx.settings import Settings
 from taskkitx.supervisor import fork, signals
 from taskkitx.supervisor.children import WorkerChild
@@ -47,7 +48,7 @@ def start(
     groups: Mapping[str, int],
     *,
     schedule_entries: ScheduleEntriesCompatMapping,
-    tzinfo: tzinfo | None,
+    tzinfo: tzinfo | str | None,
     polling_interval: Polling,
     helper_services: HelperServices,
     should_restart: Callable[[TaskkitProcess], bool] | None,
@@ -81,7 +82,7 @@ def start_processes(
     groups: Mapping[str, int],
     *,
     schedule_entries: ScheduleEntriesCompatMapping,
-    tzinfo: tzinfo | None,
+    tzinfo: tzinfo | str | None,
     polling_interval: Polling,
     helper_services: HelperServices,
     daemon: bool,
@@ -158,9 +159,12 @@ def _helps(helper_services: HelperServices, index: int) -> bool:
 
 
 def _schedulers(
-    kit: KitLike, entries: ScheduleEntriesCompatMapping, zone: tzinfo | None
+    kit: KitLike, entries: ScheduleEntriesCompatMapping, zone: tzinfo | str | None
 ) -> Callable[[], Mapping[str, Service]]:
-    return lambda: scheduler_services(kit.backend, kit.handler, entries, zone)
+    """Makes them in each child; what is wrong with them is said here."""
+    checked = checked_entries(entries, kit.handler)
+    zone_of("tzinfo", zone)
+    return lambda: scheduler_services(kit.backend, kit.handler, checked, zone)
 
 
 def _close(kit: KitLike) -> None:

@@ -77,12 +77,13 @@ class Stop:
         if self.crew.workers:
             if now < self._drain_until:
                 self.notifier.extend(now)
-        elif not self.keeping.stopping:
+            return None
+        if not self.keeping.stopping:
             self._settle(now)
-        elif self.keeping.keeper is None and self.reloader.watcher is None:
-            return self.refusal or (KILLED_TASKS if self.killed_tasks else 0)
         elif now >= self.grace_at and self.keeping.keeper is not None:
             self.keeping.keeper.kill()
+        if self.keeping.stopping and self.keeping.keeper is None and self.reloader.watcher is None:
+            return self.refusal or (KILLED_TASKS if self.killed_tasks else 0)
         return None
 
     def _settle(self, now: float) -> None:

@@ -11,7 +11,7 @@ from taskkitx import clock, log
 from taskkitx.backends.connect import connect
 from taskkitx.errors import ConfigurationError
 from taskkitx.settings import Settings, default_url
-from taskkitx.supervisor import fork, processes
+from taskkitx.supervisor import fork, processes, signals
 from taskkitx.supervisor.channel import Note
 from taskkitx.supervisor.child import CANNOT_START
 from taskkitx.supervisor.children import Child, Nursery, WorkerChild
@@ -34,7 +34,7 @@ from taskkitx.supervisor.target import Target
 STORE_UNREACHABLE = 75
 _TICK = 1.0
 _GAP = 5.0
-"""Seconds without a turn of the loop that mean that the whole tree was stopped."""
+"""Seconds without a turn of the loop that mean, at the latest, that the whole tree was stopped."""
 
 
 def supervise(
@@ -52,9 +52,16 @@ def supervise(
     `strict_fork` beside other threads.
     """
     fork.check_threads(strict=plan.strict_fork)
-    instance = Instance(plan.instance)
+    # A stop that comes while files are made waits for the loop, which removes them.
+    with signals.blocked():
+        instance = Instance(plan.instance)
+        try:
+            supervisor = Supervisor(target, plan, settings, instance, should_restart)
+        except BaseException:
+            instance.release()
+            raise
     try:
-        return Supervisor(target, plan, settings, instance, should_restart).run()
+        return supervisor.run()
     finally:
         instance.release()
 
@@ -141,7 +148,7 @@ class Supervisor:
         for child in self._children():  # none, unless the loop itself broke
             child.kill()
             os.waitpid(child.pid, 0)
-        self.inbox.close()
+        self.inbox.close(for_good=self.plan.owns_process)
         self.control.release()
         self.selector.close()
         self.table.close()
@@ -151,6 +158,8 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._tend(clock.monotonic())
+        if self._code is not None:
+            return
         for key, _ in self.selector.select(self._patience(clock.monotonic())):
             key.data()
         self._read_signals()
@@ -186,7 +195,8 @@ class Supervisor:
         """When this process was stopped, so were its children: their silence means nothing."""
         gap = now - self._looked_at
         self._looked_at = now
-        if gap > _GAP:
+        # Before anybody's silence could be held against them: with a short lease, the keeper's comes first.
+        if gap > min(_GAP, max(1.5 * _TICK, self.keeping.patience / 2)):
             log.clock_gap(seconds=gap)
             self.keeping.forgive(now)
             self.crew.forgive(gap, now)
@@ -215,6 +225,7 @@ class Supervisor:
         match note:
             case {"kind": "store", "url": str(url)}:
                 self.keeping.url = self.keeping.url or url
+                self.crew.plan = self.keeping.plan = self.crew.plan.for_app(note["groups"])
             case {"kind": "waiting", "reason": str(reason)}:
                 log.worker_waiting(**who, reason=reason)
                 worker.waiting = reason
@@ -232,6 +243,8 @@ class Supervisor:
                 seconds = clock.monotonic() - worker.started
                 groups = describe_groups(self.crew.plan.groups)
                 log.worker_ready(**who, seconds=seconds, groups=groups)
+            case {"kind": "grown", "rss": int(rss), "name": str(name)}:
+                self.recycler.has_grown(worker, rss, name)
             case _:  # "condemned" only wakes the loop: the slots say which task
                 pass
 
@@ -261,7 +274,7 @@ class Supervisor:
         if not left:
             self.stop.receive(signal.SIGTERM)
         elif len(left) < len(self.crew.plan.groups):
-            self.crew.plan = replace(self.crew.plan, groups=left)
+            self.crew.plan = replace(self.crew.plan, groups=left, groups_by_app=False)
             self.replacements.roll(self.crew.serving(), f"left are {describe_groups(left)}")
 
     def _answer(self) -> None:

@@ -14,6 +14,8 @@ from taskkitx.backends.connect import connect
 from taskkitx.errors import ConfigurationError
 from taskkitx.event import EventBridge
 from taskkitx.handler import TaskHandler
+from taskkitx.schedule import ScheduleEntriesCompatMapping
+from taskkitx.worker.scheduling import scheduler_services
 from taskkitx.worker.services import Service
 
 Schedulers = Mapping[str, Service]
@@ -27,6 +29,8 @@ class Loaded:
     backend: Backend
     handler: TaskHandler[Any, Any]
     schedulers: Schedulers = field(default_factory=dict[str, Service])
+    groups: Mapping[str, int] | None = None
+    """Threads by group as the application wants them, where nobody says otherwise."""
 
 
 class Target(Protocol):
@@ -57,8 +61,6 @@ class AppTarget:
 
     path: str
     url: str | None = None
-    schedulers: Callable[[Any], Schedulers] | None = None
-    """From the application to its schedulers."""
 
     def __post_init__(self) -> None:
         """Refuse a path that is none; raises ConfigurationError."""
@@ -76,8 +78,11 @@ class AppTarget:
     def load(self) -> Loaded:
         """Import the application."""
         app = import_app(self.path)
-        schedulers: Schedulers = {} if self.schedulers is None else self.schedulers(app)
-        return Loaded(app.backend, app.handler, schedulers)
+        entries: ScheduleEntriesCompatMapping = getattr(app, "schedule_entries", {})
+        schedulers = scheduler_services(
+            app.backend, app.handler, entries, getattr(app, "tzinfo", None)
+        )
+        return Loaded(app.backend, app.handler, schedulers, getattr(app, "groups", None))
 
     def store(self, url: str) -> tuple[Backend, EventBridge]:
         """Connect by URL."""

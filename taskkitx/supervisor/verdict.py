@@ -7,10 +7,11 @@ task that was only in stock is innocent, because it has no slot.
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from taskkitx.backend import Lost
 from taskkitx.supervisor.slots import RunningTask
+from taskkitx.worker.slots import IfLost
 
 _CURRENT_THREAD = re.compile(r"^Current thread (0x[0-9a-fA-F]+)", re.MULTILINE)
 _FATAL = "Fatal Python error"
@@ -61,6 +62,8 @@ class Verdict:
 
     charged: dict[str, Lost] = field(default_factory=dict[str, Lost])
     suspects: dict[str, Lost] = field(default_factory=dict[str, Lost])
+    told: dict[str, Lost] = field(default_factory=dict[str, Lost])
+    """Innocent, but who claims them next must know that an attempt was cut short."""
 
 
 def judge(death: Death, running: Sequence[RunningTask], crash_text: str = "") -> Verdict:
@@ -68,21 +71,36 @@ def judge(death: Death, running: Sequence[RunningTask], crash_text: str = "") ->
 
     `running`: the dead worker's slots. `crash_text`: what faulthandler wrote.
     """
+    verdict = _accuse(death, running, crash_text)
+    accused = verdict.charged | verdict.suspects
+    told = {
+        task.task_id: Lost(_as_cause(death), alone=False)
+        for task in running
+        if task.if_lost & IfLost.TELL and task.task_id not in accused
+    }
+    return replace(verdict, told=told)
+
+
+def _accuse(death: Death, running: Sequence[RunningTask], crash_text: str) -> Verdict:
     overdue = {
-        task.task_id: Lost(f"exceeded its timeout of {task.timeout:g} s")
+        task.task_id: _charge(task, f"exceeded its timeout of {task.timeout:g} s")
         for task in running
         if task.condemned
     }
     if death.deliberate or len(overdue) == len(running):
         return Verdict(charged=overdue)
     others = [task for task in running if not task.condemned]
-    lost = Lost(_as_cause(death), crash_tail(crash_text))
+    cause, tail = _as_cause(death), crash_tail(crash_text)
     guilty = _proven(death, others, alone=len(running) == 1, crash_text=crash_text)
     if guilty is not None:
-        return Verdict(charged={**overdue, guilty.task_id: lost})
+        return Verdict(charged={**overdue, guilty.task_id: _charge(guilty, cause, tail)})
     if overdue:
         return Verdict(charged=overdue)  # the limit explains the death of the process
-    return Verdict(suspects={task.task_id: lost for task in others})
+    return Verdict(suspects={task.task_id: Lost(cause, tail) for task in others})
+
+
+def _charge(task: RunningTask, cause: str, tail: str = "") -> Lost:
+    return Lost(cause, tail, again=not task.if_lost & IfLost.LAST)
 
 
 def _proven(

@@ -2,7 +2,8 @@
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from taskkitx.errors import AttemptInterrupted, CancelRequested, DiscardTask
@@ -17,7 +18,6 @@ from taskkitx.outcome import (
     Retried,
     Succeeded,
 )
-from taskkitx.result import prevent_to_wait_result
 from taskkitx.task import Task
 
 MAX_TRACE = 16_384
@@ -74,14 +74,14 @@ def run(
     """Run the handler, after its `before` hook, and say what it came to.
 
     `end` is called once the handler can do no more harm or good; it may raise an interruption that came too late to
-    reach the handler. Never raises: SystemExit, KeyboardInterrupt and GeneratorExit in a handler are failures.
+    reach the handler. The caller keeps the thread from waiting for results (`prevent_to_wait_result`). Never raises:
+    SystemExit, KeyboardInterrupt and GeneratorExit in a handler are failures.
     """
     try:
         try:
-            with prevent_to_wait_result():
-                if before is not None:
-                    before(task)
-                value = handler.handle(task)
+            if before is not None:
+                before(task)
+            value = handler.handle(task)
         finally:
             end()
     except DiscardTask:
@@ -164,20 +164,33 @@ class Current:
         "cancelled",
         "deadline",
         "fresh_progress",
+        "ident",
+        "interrupt_on_cancel",
         "interrupted",
         "lease_lost",
         "lock",
         "over",
+        "reported",
         "task",
     )
 
-    def __init__(self, task: Task, deadline: float, lease_lost: Callable[[], bool]) -> None:
-        """`deadline` is the hard limit in monotonic seconds, 0 for none."""
+    def __init__(
+        self,
+        task: Task,
+        deadline: float,
+        lease_lost: Callable[[], bool],
+        interrupt_on_cancel: bool = False,
+    ) -> None:
+        """`deadline` is the hard limit in monotonic seconds, 0 for none. Made by the thread that runs the attempt."""
         self.task = task
+        self.ident = threading.get_ident()
+        self.interrupt_on_cancel = interrupt_on_cancel
         self.deadline = deadline
         self.lease_lost = lease_lost
         self.cancelled = False
         self.fresh_progress: str | None = None
+        self.reported = False
+        """Whether some of its progress has been written."""
         self.over = False
         self.interrupted = False
         self.abandoned = False
@@ -210,12 +223,24 @@ def leave() -> None:
     _here.current = None
 
 
+@contextmanager
+def entered(attempt: Current) -> Generator[None]:
+    """In this block this thread runs `attempt`, and afterwards what it ran before."""
+    outer = current()
+    enter(attempt)
+    try:
+        yield
+    finally:
+        _here.current = outer
+
+
 __all__ = [
     "AttemptInterrupted",
     "Current",
     "after_failure",
     "current",
     "enter",
+    "entered",
     "fault_of",
     "leave",
     "refuse",

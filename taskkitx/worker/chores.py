@@ -14,7 +14,7 @@ from taskkitx.worker.services import Services
 PROGRESS_INTERVAL = 0.25
 CANCEL_INTERVAL = 1.0
 STOCK_INTERVAL = 1.0
-PARKED_INTERVAL = 5.0
+PARKED_INTERVAL = 2.0
 MOST_PARKED = 100
 RECONCILE_AGE = 10.0
 """A claim younger than that may still be on its way to us."""
@@ -95,10 +95,12 @@ class Chores:
         return PROGRESS_INTERVAL
 
     def _hear_of_cancels(self) -> float:
-        if self._worker.in_flight:
+        in_flight = self._worker.in_flight
+        if in_flight:
             ids = self._backend.cancel_requested(self._worker.id)
-            if ids:
-                self._running.tell_cancelled(set(ids))
+            self._running.tell_cancelled(
+                {(id, in_flight[id].attempt) for id in ids if id in in_flight}
+            )
         return CANCEL_INTERVAL
 
     def _release_old_stock(self) -> float:

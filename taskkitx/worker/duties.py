@@ -18,6 +18,7 @@ PURGE_INTERVAL = 60.0
 """Pause of retention after a page that was not full."""
 OWN_KEEPER_FIRST = 1.0
 """Seconds a dead worker is left to the keeper of its own process tree."""
+ALARM_INTERVAL = 30.0
 PURGE_BREATH = 0.05
 """Pause between full pages, so that retention never crowds out work."""
 
@@ -85,6 +86,17 @@ def restore_all(
     ):
         total += page
     return total
+
+
+def alarm_service(backend: Backend) -> Service:
+    """Tells people what is wrong with the store itself."""
+
+    def look() -> float:
+        for alarm in backend.alarms():
+            log.store_alarm(alarm)
+        return ALARM_INTERVAL
+
+    return look
 
 
 def retention_service(backend: Backend) -> Service:

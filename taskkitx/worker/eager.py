@@ -11,6 +11,7 @@ from taskkitx import clock
 from taskkitx.backend import Record
 from taskkitx.handler import TaskHandler
 from taskkitx.outcome import Discarded, Failed, Outcome, Retried, Succeeded
+from taskkitx.result import prevent_to_wait_result
 from taskkitx.settings import Settings
 from taskkitx.task import Task, TaskState
 from taskkitx.worker import attempt as attempts
@@ -24,7 +25,8 @@ def run_eagerly(handler: TaskHandler[Any, Any], task: Task, settings: Settings) 
     outcome: Outcome | None = None
     for attempt in range(1, MOST_ATTEMPTS + 1):
         task = replace(task, state=TaskState.RUNNING, attempt=attempt, began=clock.now())
-        outcome = attempts.run(handler, task, before, _nothing, settings.max_result_bytes)
+        with prevent_to_wait_result(), attempts.entered(attempts.Current(task, 0.0, _never)):
+            outcome = attempts.run(handler, task, before, _nothing, settings.max_result_bytes)
         if not isinstance(outcome, Retried):
             break
         task = replace(task, retry_count=task.retry_count + 1)
@@ -34,6 +36,11 @@ def run_eagerly(handler: TaskHandler[Any, Any], task: Task, settings: Settings) 
 
 def _nothing() -> None:
     """Nobody interrupts an eager attempt."""
+
+
+def _never() -> bool:
+    """There is no lease to lose."""
+    return False
 
 
 def _record(outcome: Outcome) -> Record:

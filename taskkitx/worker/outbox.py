@@ -3,9 +3,10 @@ to a claim; kept until the store has answered, whatever becomes of the store mea
 
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from taskkitx.errors import StoreRefused
-from taskkitx.outcome import Failed, Fault, Outcome
+from taskkitx.outcome import Failed, Fault, Outcome, Retried
 
 
 class Outbox:
@@ -38,21 +39,14 @@ def finish_in_parts(
 ) -> Collection[str]:
     """Write a batch that the store refused as a whole: halves, and halves of these, until the culprit stands alone.
 
-    The culprit fails with the store's reason. Raises StoreUnavailable, and StoreRefused for a refusal that is not
-    about the data.
+    The culprit fails with the store's reason, unless only what its exception says is at fault. Raises
+    StoreUnavailable, and StoreRefused for a refusal that is not about the data.
     """
     if len(batch) == 1:
         try:
             return finish(batch)
         except StoreRefused as error:
-            return finish(
-                [
-                    Failed(
-                        batch[0].task,
-                        Fault("StoreRefused", f"its outcome cannot be stored: {error}"),
-                    )
-                ]
-            )
+            return finish([_acceptable(batch[0], error)])
     middle = len(batch) // 2
     accepted: set[str] = set()
     for half in (batch[:middle], batch[middle:]):
@@ -61,3 +55,18 @@ def finish_in_parts(
         except StoreRefused:
             accepted.update(finish_in_parts(finish, half))
     return accepted
+
+
+def _acceptable(outcome: Outcome, error: StoreRefused) -> Outcome:
+    """What every store takes in place of an outcome it refused."""
+    if isinstance(outcome, Failed | Retried):
+        fault = outcome.fault
+        readable = Fault(*map(_escaped, (fault.kind, fault.message, fault.trace)))
+        if readable != fault:
+            return replace(outcome, fault=readable)
+    return Failed(outcome.task, Fault("StoreRefused", f"its outcome cannot be stored: {error}"))
+
+
+def _escaped(text: str) -> str:
+    """Without NUL and lone surrogates, which some stores refuse."""
+    return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from taskkitx.result import prevent_to_wait_result
 from taskkitx.task import Task
 
 STOCK_SECONDS = 0.020
@@ -39,7 +40,7 @@ class Pool:
         self._seconds_per_task: float | None = None
         self._threads = [
             threading.Thread(
-                target=self._work, args=(i, first + i), name=f"{group}-{i}", daemon=True
+                target=self._serve, args=(i, first + i), name=f"{group}-{i}", daemon=True
             )
             for i in range(threads)
         ]
@@ -124,6 +125,11 @@ class Pool:
             seconds if before is None else before + SMOOTHING * (seconds - before)
         )
         self._seen_finished, self._seen_busy = finished, busy
+
+    def _serve(self, index: int, thread: int) -> None:
+        # Once for the thread, which does nothing but run handlers, rather than once for each task.
+        with prevent_to_wait_result():
+            self._work(index, thread)
 
     def _work(self, index: int, thread: int) -> None:
         stock, run, finished, busy, clock = (

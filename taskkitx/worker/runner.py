@@ -4,6 +4,7 @@ The same worker as under a supervisor; what a second process gives (kill -9 with
 free the thread) it cannot give.
 """
 
+import signal
 import threading
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from taskkitx.settings import Settings
 from taskkitx.wakeup import Bell
 from taskkitx.worker.attempt import Handler
 from taskkitx.worker.control import ControlListener
-from taskkitx.worker.duties import lease_service, restore_service, retention_service
+from taskkitx.worker.duties import alarm_service, lease_service, restore_service, retention_service
 from taskkitx.worker.services import Service, Services
 from taskkitx.worker.slots import PrivateSlots
 from taskkitx.worker.worker import Worker
@@ -68,6 +69,7 @@ class Runner:
         if helper_services:
             services["restore"] = restore_service(self._backend, settings)
             services["retention"] = retention_service(self._backend)
+            services["alarms"] = alarm_service(self._backend)
             services |= {f"scheduler {name}": service for name, service in schedulers.items()}
         return services
 
@@ -112,3 +114,21 @@ class Runner:
     def _serve(self) -> None:
         while not self._stopped.is_set():
             self._service_bell.wait(self._services.run_due())
+
+
+def run_until_interrupted(runner: Runner) -> None:
+    """Run; the first Ctrl-C drains, the second one is not held up."""
+    previous = None
+    if threading.current_thread() is threading.main_thread():
+        previous = signal.getsignal(signal.SIGINT)
+
+        def drain(number: int, frame: object) -> None:
+            runner.stop()
+            signal.signal(signal.SIGINT, previous)
+
+        signal.signal(signal.SIGINT, drain)
+    try:
+        runner.run()
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGINT, previous)

@@ -2,6 +2,7 @@
 process; a worker without a supervisor keeps them to itself."""
 
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Protocol
 
 from taskkitx import clock
@@ -10,10 +11,22 @@ from taskkitx.task import Task
 MAX_THREADS = 1024
 
 
+class IfLost(IntFlag):
+    """What is to be done about a task whose worker dies while it runs, beyond running it again."""
+
+    NOTHING = 0
+    TELL = 1
+    """Even if it is innocent, who claims it next must know that an attempt was cut short."""
+    LAST = 2
+    """Should it be charged, it will not run again."""
+
+
 class Slots(Protocol):
     """What a worker tells about itself, and the one thing it is told. One writer per slot, no locks."""
 
-    def run(self, thread: int, task: Task, deadline: float) -> None:
+    def run(
+        self, thread: int, task: Task, deadline: float, if_lost: IfLost = IfLost.NOTHING
+    ) -> None:
         """Thread number `thread` is about to run `task`; `deadline` is in monotonic seconds, 0 for none.
 
         Also records the calling thread's ident, by which a crash file names the guilty thread.
@@ -43,7 +56,9 @@ class PrivateSlots:
 
     renewed: float = 0.0
 
-    def run(self, thread: int, task: Task, deadline: float) -> None:
+    def run(
+        self, thread: int, task: Task, deadline: float, if_lost: IfLost = IfLost.NOTHING
+    ) -> None:
         """Nobody would read it."""
 
     def done(self, thread: int) -> None:

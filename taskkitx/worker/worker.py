@@ -5,6 +5,7 @@ One worker per process; `run` is its claiming thread, the only one that talks to
 
 import random
 import sys
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 from taskkitx import clock, log
@@ -63,16 +64,17 @@ class Worker:
         lanes = {SOLO_POOL: 1} if solo else groups
         self._outbox = Outbox()
         self._running = Running(
-            backend, handler, settings, slots, self._outbox, sum(lanes.values())
+            backend, handler, settings, slots, self._outbox, sum(lanes.values()), bell.ring
         )
         self._pools = self._make_pools(lanes)
         self._in_flight: dict[str, Task] = {}
         self._health = StoreHealth("worker")
         self._chores = Chores(backend, handler, self, self._running, settings)
         self._most_stock = 0 if solo else settings.prefetch
-        self._look_at = 0.0
+        self._look_at, self._empty_looks = 0.0, 0
         self._waiting = False
         self._stopping = False
+        self._resting = False
         self._ended: set[str] = set()
         self.condemned = False
         """Whether this process has to be replaced."""
@@ -100,7 +102,7 @@ class Worker:
     @property
     def accepting(self) -> bool:
         """Whether it takes new tasks."""
-        return not self._stopping and not self._running.lease_lost()
+        return not (self._stopping or self._resting or self._running.lease_lost())
 
     @property
     def in_flight(self) -> Mapping[str, Task]:
@@ -115,6 +117,12 @@ class Worker:
     def stop(self) -> None:
         """Claim nothing more; `run` returns once what is running has finished and is written."""
         self._stopping = True
+        self._bell.ring()
+
+    def rest(self) -> None:
+        """Claim nothing more and give unstarted claims back, but go on until `stop`. Called in the claiming thread."""
+        self._resting = True
+        self._take_stock_back()
         self._bell.ring()
 
     def end_groups(self, groups: Collection[str]) -> None:
@@ -137,15 +145,11 @@ class Worker:
         while not self._stopping:
             self._cycle(self._wait())
         self._take_stock_back()
-        while self._unsettled():
+        while self._in_flight:  # to be run, written or given back; given-up handlers do not count
             self._cycle(self._wait())
         for pool in self._pools.values():
             pool.stop()
         self._leave()
-
-    def _unsettled(self) -> bool:
-        """Whether something claimed is still to be run, written or given back; given-up handlers do not count."""
-        return bool(self._in_flight)
 
     def _leave(self) -> None:
         try:
@@ -212,10 +216,12 @@ class Worker:
         wanted = self._wanted() if look or outcomes else {}
         if not outcomes and not wanted:
             return
+        self._running.write_last_words(self.id)
         exchanged = self._talk(outcomes, wanted)
         self._settle(outcomes, exchanged.accepted)
         self.hand_out(exchanged.claims)
         if wanted:
+            self._empty_looks = 0 if exchanged.claims else self._empty_looks + 1
             self._plan_next_look(len(exchanged.claims) >= sum(wanted.values()))
 
     def _talk(self, outcomes: Sequence[Outcome], wanted: Mapping[str, int]) -> Exchanged:
@@ -238,6 +244,7 @@ class Worker:
 
     def _settle(self, outcomes: Sequence[Outcome], accepted: Collection[str]) -> None:
         self._outbox.settle()
+        self._running.settled(outcomes)
         for outcome in outcomes:
             self._in_flight.pop(outcome.task.id, None)
         if len(accepted) < len(outcomes):
@@ -257,9 +264,10 @@ class Worker:
             self._pools[name].give(tasks)
 
     def _plan_next_look(self, got_all: bool) -> None:
-        """When to claim again if nobody rings: soon while the store gave all we asked for, else when a task is due."""
+        """When to claim again if nobody rings: when a task is due, or soon, but less soon the longer nothing came."""
         now = clock.monotonic()
-        self._look_at = now + self._settings.poll_interval * random.uniform(0.8, 1.2)
+        pause = self._settings.poll_interval * min(2.0, 1.0 + self._empty_looks / 4)
+        self._look_at = now + pause * random.uniform(0.8, 1.2)
         if not got_all and self.idle:
             due_in = self._claiming.next_due()
             if due_in is not None:
@@ -281,13 +289,11 @@ class Worker:
         self._release(self._running.unstarted, parked=False)
         self._release(self._running.unknown, parked=True)
 
-    def _release(self, tasks: Collection[Task], *, parked: bool) -> None:
+    def _release(self, tasks: deque[Task], *, parked: bool) -> None:
         if not tasks:
             return
         claims = list(tasks)
         self._backend.release(self.id, claims, parked=parked)
         for task in claims:
             self._in_flight.pop(task.id, None)
-        queue = self._running.unknown if parked else self._running.unstarted
-        for _ in claims:
-            queue.popleft()
+            tasks.popleft()

@@ -3,12 +3,13 @@
 import errno
 import json
 import os
+import resource
 import sys
 
 from taskkitx import log
 from taskkitx.errors import ConfigurationError
 from taskkitx.settings import Settings
-from tests.processes import toy
+from tests.processes import points, toy
 
 
 def main() -> int:
@@ -16,6 +17,10 @@ def main() -> int:
     config = json.loads(sys.argv[1])
     if config.pop("toy", True):
         toy.install()
+    if kind := config.pop("backend", None):
+        points.install(getattr(points, kind))
+    if limit := config.pop("descriptors", 0):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     _let_forks_fail(config.pop("fork_fails", 0))
     from taskkitx.supervisor.plan import Plan
     from taskkitx.supervisor.supervisor import supervise

@@ -57,7 +57,7 @@ def forks():
         time.sleep(0.01)
     os.kill(pid, signal.SIGTERM)
     status = os.waitpid(pid, 0)[1]
-    if os.WIFSIGNALED(status):
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM:
         open(FOLDER + "/died of TERM", "w").close()
     innocent()
 

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from tests.processes.ledger import make
 from tests.processes.tree import PATIENCE, ROOT
 
 PROGRAM = """
@@ -50,14 +49,6 @@ def run(tmp_path):
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-@pytest.fixture
-def kit(tmp_path):
-    kit = make(tmp_path)
-    kit.backend.open()
-    yield kit
-    kit.backend.close()
 
 
 def said(process):
@@ -110,6 +101,25 @@ def test_a_backend_used_before_the_start_is_not_shared(run, kit):
     program.send_signal(signal.SIGTERM)
     said(program)
     assert program.returncode == 0
+
+
+def test_starting_again_and_again_leaves_nothing_open(run):
+    """Seen to fail with a descriptor that each look at the log's own opened anew."""
+    program = run(
+        """
+        def start():
+            threading.Timer(0.5, os.kill, (os.getpid(), 15)).start()
+            try:
+                kit.start(2, {"default": 2})
+            except SystemExit as end:
+                return end.code, len(os.listdir("/proc/self/fd")), threading.active_count()
+
+        first = start()
+        print(first == start() == start(), first[0], os.listdir(os.environ["TASKKITX_RUN_DIR"]))
+        """
+    )
+
+    assert "True 0 []" in said(program)
 
 
 def test_other_threads_are_named_in_a_warning(run):

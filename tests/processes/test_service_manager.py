@@ -1,48 +1,13 @@
 """What a fake service manager hears of a whole life."""
 
 import os
-import re
 import signal
-import socket
-import threading
 import time
 
 import pytest
 
 from tests.processes.apps import BUSY, HEAD, IDLE
-from tests.processes.tree import PATIENCE
-
-
-class Manager:
-    """A socket that keeps what it is told, with the moment."""
-
-    def __init__(self, path):
-        self.address = str(path)
-        self.told = []
-        self._news = threading.Condition()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self.address)
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        while True:
-            datagram = self._socket.recv(4096).decode()
-            with self._news:
-                self.told.append((time.monotonic(), datagram))
-                self._news.notify_all()
-
-    def wait(self, pattern, since=0.0):
-        deadline = time.monotonic() + PATIENCE
-        with self._news:
-            while True:
-                for moment, datagram in self.told:
-                    if moment > since and re.match(pattern, datagram):
-                        return moment
-                assert self._news.wait(deadline - time.monotonic()), (pattern, self.told)
-
-    def words(self):
-        """Everything but the status lines, which come when they come."""
-        return [d for _, d in self.told if not d.startswith(("STATUS=", "WATCHDOG="))]
+from tests.processes.manager import Manager
 
 
 @pytest.fixture
@@ -139,21 +104,10 @@ def test_workers_that_all_hang_stop_the_watchdog(tree, manager):
 
 
 def test_a_store_outage_does_not_stop_the_watchdog(tree, manager, tmp_path):
-    app = f"""{HEAD}
-from taskkitx.errors import StoreUnavailable
-from tests.processes.toy import Backend
-
-class Away(Backend):
-    def __getattribute__(self, name):
-        if name in ("open", "renew", "restore") and told("outage"):
-            raise StoreUnavailable("nobody answers")
-        return super().__getattribute__(name)
-
-kit = Kit(backend=Away())
-"""
-    tree = watched(tree, manager, app, settings={"lease_ttl": 4.0})
+    tree = watched(tree, manager, settings={"lease_ttl": 4.0})
 
     (tmp_path / "outage").touch()
+    tree.wait("store_down")
 
     assert is_fed(manager, within=3.0)
 

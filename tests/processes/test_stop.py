@@ -1,11 +1,14 @@
 """Every way to stop a supervisor ends it, in time, with the documented exit code, leaving nothing behind."""
 
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from tests.processes.apps import BUSY, IDLE
+from tests.processes.tree import ROOT
 
 
 def is_ready(tree):
@@ -86,6 +89,42 @@ def test_fifty_signals_in_a_second_end_in_one_stop(tree):
 
     assert tree.exit(timeout=15) == 124
     assert_nothing_left(tree)
+
+
+def test_all_kinds_of_stop_signals_in_a_row_end_in_one_stop(tree):
+    tree = is_ready(tree(BUSY, settings={"drain_timeout": 0}))
+    kinds = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGUSR2]
+
+    for round_ in range(50):
+        if tree.process.poll() is None:
+            tree.signal(kinds[round_ % len(kinds)])
+        time.sleep(0.02)
+
+    assert tree.exit(timeout=15) == 124
+    assert_nothing_left(tree)
+
+
+def test_a_stop_while_the_store_is_away_ends(tree, tmp_path):
+    """Seen to hang with a keeper that is waited for until the store has answered it."""
+    tree = is_ready(tree(BUSY, settings={"drain_timeout": 0.5}))
+    (tmp_path / "outage").touch()
+
+    tree.signal(signal.SIGTERM)
+
+    assert tree.exit(timeout=15) == 124
+    assert_nothing_left(tree)
+
+
+def test_a_signal_that_comes_after_the_end_changes_no_exit_code():
+    """Seen to end with -15 where the signals' defaults are restored before the process ends."""
+    program = """
+import atexit, os, signal, sys
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+from taskkitx.supervisor.signals import Inbox
+Inbox().close(for_good=True)
+sys.exit(124)
+"""
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 124
 
 
 def test_a_stop_during_boot_does_not_wait_for_the_import(tree):

@@ -8,17 +8,21 @@ import types
 from pathlib import Path
 from types import SimpleNamespace
 
+from taskkitx.errors import StoreUnavailable
 from taskkitx.task import Task
 
 
 class Backend:
-    """Writes down what is asked of it, one JSON line for each verb."""
+    """Writes down what is asked of it, one JSON line for each verb; does not answer while there is a file `outage`."""
 
     def __init__(self, path=None):
         self.path = path or os.path.join(os.environ["TEST_FOLDER"], "store")
         self.url = f"toy://{self.path}"
+        self.restored = set()
 
     def tell(self, **fact):
+        if self._file("outage").exists():
+            raise StoreUnavailable("nobody answers")
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, (json.dumps(fact) + "\n").encode())
         os.close(file)
@@ -36,6 +40,7 @@ class Backend:
         pass
 
     def renew(self, workers, ttl):
+        self.tell(verb="beat")
         for info in workers.values():
             if "recycled" in info:
                 self.tell(verb="renew", recycled=info["recycled"])
@@ -46,18 +51,22 @@ class Backend:
         return Path(self.path).parent / name
 
     def restore(self, worker_id, charged=None, suspects=None, lost=None, limit=1000):
+        if worker_id in self.restored:
+            return 0
         self.tell(
             verb="restore",
             worker=worker_id,
             charged={task: lost.cause for task, lost in (charged or {}).items()},
             suspects=list(suspects or {}),
         )
-        return 0
+        self.restored.add(worker_id)
+        return len(charged or {}) + len(suspects or {})
 
     def expired_workers(self):
         return []
 
     def purge(self, limit):
+        self.tell(verb="purge")
         return 0
 
     def list_tasks(self, which, limit=1):
@@ -95,6 +104,9 @@ class Worker:
     def open(self):
         self.backend.open()
         self.backend.register(SimpleNamespace(id=self.worker_id, pid=os.getpid()), 30.0)
+
+    def rest(self):
+        pass  # its tasks are given from the beginning
 
     def stop(self):
         self.stopping = True

@@ -115,6 +115,10 @@ class Tree:
         """Return when the application has made this file."""
         self._poll((self.folder / name).exists, f"file: {name}")
 
+    def wait_for(self, look: Callable[[], Any]) -> None:
+        """Return when this is true of something that tells nobody when it changes."""
+        self._poll(look, "such thing")
+
     def _poll(self, look: Callable[[], Any], what: str) -> Any:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -131,6 +135,15 @@ class Tree:
     def signal(self, number: signal.Signals) -> None:
         """To the supervisor."""
         os.kill(self.pid, number)
+
+    @staticmethod
+    def kill(pid: int) -> bool:
+        """kill -9; whether it was still there."""
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
 
     def workers(self) -> list[int]:
         """The pids of workers that started and did not end, as the log tells."""

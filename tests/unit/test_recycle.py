@@ -8,8 +8,8 @@ from taskkitx.supervisor.recycle import Growth, Service, far_too_large, too_long
 MIB = 2**20
 
 
-def service(finished=0, age=0.0, rss=0, jitter=0.0):
-    return Service(finished, age, rss, jitter)
+def service(finished=0, age=0.0, rss=0, jitter=0.0, worked=True):
+    return Service(finished, age, rss, jitter, worked)
 
 
 def test_by_default_a_worker_serves_for_ever():
@@ -39,6 +39,7 @@ def test_a_limit_that_is_reached_is_named(served, settings, why):
         (service(finished=0, jitter=-1.0), Settings(max_tasks=1)),
         (service(age=68.0, jitter=1.0), Settings(max_age=60.0)),
         (service(rss=200 * MIB), Settings(max_rss=200 * MIB)),
+        (service(rss=900 * MIB, worked=False), Settings(max_rss=200 * MIB)),
     ],
 )
 def test_below_its_own_limit_a_worker_stays(served, settings):
@@ -50,6 +51,7 @@ def test_memory_far_beyond_the_limit_cannot_wait():
 
     assert not far_too_large(service(rss=300 * MIB), settings)
     assert far_too_large(service(rss=301 * MIB), settings)
+    assert not far_too_large(service(rss=301 * MIB, worked=False), settings)
 
 
 def test_the_task_that_runs_while_memory_grows_is_named():

@@ -6,6 +6,7 @@ import pytest
 
 from taskkitx.supervisor.slots import RunningTask
 from taskkitx.supervisor.verdict import Death, crash_tail, crashed_ident, judge
+from taskkitx.worker.slots import IfLost
 
 CRASH = """Fatal Python error: Segmentation fault
 
@@ -20,7 +21,7 @@ Extension modules: a, b (total: 2)
 """
 
 
-def running(thread, *, deadline=0.0, condemned=False):
+def running(thread, *, deadline=0.0, condemned=False, if_lost=IfLost.NOTHING):
     return RunningTask(
         thread=thread,
         task_id=f"default_{thread}",
@@ -30,6 +31,7 @@ def running(thread, *, deadline=0.0, condemned=False):
         started=0.0,
         deadline=deadline,
         condemned=condemned,
+        if_lost=if_lost,
     )
 
 
@@ -50,6 +52,31 @@ def everybody(tasks):
 )
 def test_the_thread_of_the_crash_file_is_charged_alone(number):
     assert guilty(Death(signal=number), crash_text=CRASH) == (["default_2"], [])
+
+
+@pytest.mark.parametrize("death", [Death(signal=signal.SIGSEGV), Death(deliberate=True)])
+def test_an_innocent_that_must_not_run_twice_is_told(death):
+    """Seen to run such a task again, as if it had never been started."""
+    tasks = [running(1, if_lost=IfLost.TELL), running(2), running(3)]
+
+    verdict = judge(death, tasks, CRASH)
+
+    assert list(verdict.told) == ["default_1"]
+    assert not verdict.told["default_1"].alone
+    assert "default_1" not in {*verdict.charged, *verdict.suspects}
+
+
+def test_who_is_accused_is_not_told_besides():
+    verdict = judge(Death(signal=signal.SIGKILL), [running(1, if_lost=IfLost.TELL), running(2)])
+
+    assert (sorted(verdict.suspects), verdict.told) == (["default_1", "default_2"], {})
+
+
+def test_the_last_crash_is_charged_as_such():
+    tasks = [running(1), running(2, if_lost=IfLost.LAST)]
+
+    assert not judge(Death(signal=signal.SIGSEGV), tasks, CRASH).charged["default_2"].again
+    assert judge(Death(exit_thread=1), tasks).charged["default_1"].again
 
 
 def test_the_charge_tells_cause_and_stack():
