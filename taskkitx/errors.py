@@ -5,7 +5,8 @@ TaskkitxError
 │   ├── SchemaMismatch          the store's schema is not this version's
 │   └── InvalidSchedule
 ├── InvalidTask                 refused before anything was written
-│   └── EncodeError
+│   ├── EncodeError
+│   └── InvalidArguments        (TypeError) they do not fit the function's signature
 ├── DecodeError
 ├── StoreError                  the store did not do it
 │   ├── StoreUnavailable        ... and may later: unreachable, full, read-only
@@ -19,13 +20,16 @@ TaskkitxError
 ├── DuplicateTask               its unique key is bound
 ├── ResultGetTimedOut           (TimeoutError)
 ├── ResultGetPrevented          waiting for a result inside a handler
+├── NotRunning                  (RuntimeError) asked for the current task outside of one
 ├── DiscardTask                 raised by handlers
+├── Retry                       raised by functions
 └── AttemptInterrupted          raised inside handlers
     ├── SoftTimeLimit
     ├── HardTimeLimit           only seen by get_retry_interval: the handler is past listening
     └── CancelRequested
 """
 
+from datetime import timedelta
 from typing import Any
 
 
@@ -51,6 +55,10 @@ class InvalidTask(TaskkitxError):
 
 class EncodeError(InvalidTask):
     """The codec cannot carry this value and give it back unchanged; the message names its path."""
+
+
+class InvalidArguments(InvalidTask, TypeError):
+    """Arguments that do not fit the function's signature; the message names the parameter."""
 
 
 class DecodeError(TaskkitxError):
@@ -123,6 +131,21 @@ class ResultGetPrevented(TaskkitxError):
 
 class DiscardTask(TaskkitxError):
     """Raised by a handler that wants its task gone, neither succeeded nor failed."""
+
+
+class NotRunning(TaskkitxError, RuntimeError):
+    """There is no current task here: this thread runs none."""
+
+
+class Retry(TaskkitxError):
+    """Raised by a function that wants to be run again, as long as its `max_retries` allow.
+
+    `after`: seconds until then; None leaves that to the function's back-off.
+    """
+
+    def __init__(self, message: str = "", *, after: float | timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after.total_seconds() if isinstance(after, timedelta) else after
 
 
 class AttemptInterrupted(TaskkitxError):

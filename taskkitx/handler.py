@@ -1,8 +1,10 @@
 """The one typed object that says how tasks are encoded, run and retried. One handler serves a Kit."""
 
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, TypeVar, cast
 
+from taskkitx.codec import JSONCodec
 from taskkitx.errors import DiscardTask
 from taskkitx.task import Task
 
@@ -11,34 +13,41 @@ __all__ = ["DiscardTask", "Limits", "TaskHandler", "limits_of"]
 In_contra = TypeVar("In_contra", contravariant=True)
 Out = TypeVar("Out")
 
+_JSON = JSONCodec()
+
 
 class TaskHandler(Protocol[In_contra, Out]):
     """How tasks are encoded, run and retried. Subclass it, or provide the same methods.
 
-    Optional methods, looked up by name: `get_limits(task) -> Limits` (time limits and crash policy) and
+    A subclass must say how to `handle`; what it leaves out carries data and results as JSON and never retries.
+
+    Optional methods, looked up by name: `get_limits(task) -> Limits` (time limits and crash policy);
     `on_worker_lost(task, lost: str) -> float | None` (a task whose worker died while it ran is about to be run
-    again: seconds to wait first, or None to fail it; default: run it now).
+    again: seconds to wait first, or None to fail it; default: run it now); `knows(task) -> bool` and
+    `known_names(group) -> Collection[str]` (what is not known is put back as parked, for a process that knows it);
+    `before(task)`, part of the attempt, and `after(task, outcome)`, which changes nothing any more.
     """
 
+    @abstractmethod
     def handle(self, task: Task) -> Out:
         """Run the task. Raise DiscardTask to drop it."""
         ...
 
     def get_retry_interval(self, task: Task, exception: BaseException) -> float | None:
         """Seconds until the next attempt after `handle` raised; None fails the task; DiscardTask drops it."""
-        ...
+        return None
 
     def encode_data(self, group: str, task_name: str, data: In_contra) -> bytes:
         """The bytes stored for `data`. Raise when it cannot be carried: nothing is put then."""
-        ...
+        return _JSON.encode(data)
 
     def encode_result(self, task: Task, result: Out) -> bytes:
         """The bytes stored for what `handle` returned. An error here fails the task: it has already run."""
-        ...
+        return _JSON.encode(result)
 
     def decode_result(self, task: Task, encoded: bytes) -> Out:
         """The value of stored result bytes."""
-        ...
+        return cast("Out", _JSON.decode(encoded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class Limits:
     on_crash: Literal["retry", "fail"] = "retry"
     at_most_once: bool = False
     """Never run it a second time once an attempt may have started."""
+    interrupt_on_cancel: bool = False
+    """Raise CancelRequested inside the handler's thread when somebody cancels it, instead of waiting to be asked."""
 
 
 NO_LIMITS = Limits()
@@ -65,6 +76,4 @@ def limits_of(handler: object, task: Task) -> Limits:
     limits = NO_LIMITS if get_limits is None else get_limits(task) or NO_LIMITS
     if task.timeout is None or task.timeout == limits.timeout:
         return limits
-    return Limits(
-        limits.soft_timeout, task.timeout, limits.max_crashes, limits.on_crash, limits.at_most_once
-    )
+    return replace(limits, timeout=task.timeout)

@@ -1,7 +1,5 @@
 """The Kit: a store, its event bridge and a handler under one name. It has no logic of its own."""
 
-import signal
-import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypedDict, TypeVar
@@ -11,8 +9,9 @@ from taskkitx.errors import ConfigurationError
 from taskkitx.event import EventBridge
 from taskkitx.handler import TaskHandler
 from taskkitx.ids import check_group
+from taskkitx.localtime import zone_of
 from taskkitx.result import Result
-from taskkitx.schedule import ScheduleEntriesCompatMapping
+from taskkitx.schedule import ScheduleEntriesCompatMapping, checked_entries
 from taskkitx.settings import Settings, default_url
 from taskkitx.task import DEFAULT_TASK_TTL, Task
 from taskkitx.worker.slots import MAX_THREADS
@@ -46,12 +45,21 @@ class Kit(Generic[In, Out]):
         bridge: EventBridge,
         handler: TaskHandler[In, Out],
         settings: Settings | None = None,
+        *,
+        schedule_entries: ScheduleEntriesCompatMapping | None = None,
+        tzinfo: tzinfo | str | None = None,
     ) -> None:
-        """Settings default to the `TASKKITX_*` environment."""
+        """Settings default to the `TASKKITX_*` environment.
+
+        `schedule_entries` and `tzinfo` are what `start`, `start_processes`, `run_worker` and the command line run
+        where they are given no others. Raises InvalidSchedule.
+        """
         self.backend = backend
         self.bridge = bridge
         self.handler = handler
         self.settings = settings or Settings.from_environment()
+        self.schedule_entries = checked_entries(schedule_entries or {}, handler)
+        self.tzinfo = zone_of("tzinfo", tzinfo)
         self._runners: list[Runner] = []
 
     # Initiating
@@ -135,7 +143,7 @@ class Kit(Generic[In, Out]):
         num_processes: int,
         num_worker_threads_per_group: Mapping[str, int],
         schedule_entries: ScheduleEntriesCompatMapping | None = None,
-        tzinfo: tzinfo | None = None,
+        tzinfo: tzinfo | str | None = None,
         polling_interval: Mapping[str, float] | float | None = None,
         helper_services: bool | Callable[[int], bool] = True,
         should_restart: "Callable[[TaskkitProcess], bool] | None" = None,
@@ -158,8 +166,10 @@ class Kit(Generic[In, Out]):
                 self,
                 num_processes,
                 num_worker_threads_per_group,
-                schedule_entries=schedule_entries or {},
-                tzinfo=tzinfo,
+                schedule_entries=self.schedule_entries
+                if schedule_entries is None
+                else schedule_entries,
+                tzinfo=tzinfo or self.tzinfo,
                 polling_interval=polling_interval,
                 helper_services=helper_services,
                 should_restart=should_restart,
@@ -173,7 +183,7 @@ class Kit(Generic[In, Out]):
         num_processes: int,
         num_worker_threads_per_group: Mapping[str, int],
         schedule_entries: ScheduleEntriesCompatMapping | None = None,
-        tzinfo: tzinfo | None = None,
+        tzinfo: tzinfo | str | None = None,
         polling_interval: Mapping[str, float] | float | None = None,
         helper_services: bool | Callable[[int], bool] = True,
         daemon: bool = True,
@@ -185,8 +195,10 @@ class Kit(Generic[In, Out]):
             self,
             num_processes,
             num_worker_threads_per_group,
-            schedule_entries=schedule_entries or {},
-            tzinfo=tzinfo,
+            schedule_entries=self.schedule_entries
+            if schedule_entries is None
+            else schedule_entries,
+            tzinfo=tzinfo or self.tzinfo,
             polling_interval=polling_interval,
             helper_services=helper_services,
             daemon=daemon,
@@ -197,13 +209,13 @@ class Kit(Generic[In, Out]):
         groups: Mapping[str, int] | None = None,
         *,
         schedule_entries: ScheduleEntriesCompatMapping | None = None,
-        tzinfo: tzinfo | None = None,
+        tzinfo: tzinfo | str | None = None,
     ) -> None:
         """Run a worker and its services as threads of this process, until `stop_worker` or Ctrl-C.
 
         May be called in a daemon thread. `groups` default to one thread pool of 8 for the group `default`.
         """
-        from taskkitx.worker.runner import Runner
+        from taskkitx.worker.runner import Runner, run_until_interrupted
         from taskkitx.worker.scheduling import scheduler_services
 
         runner = Runner(
@@ -213,12 +225,15 @@ class Kit(Generic[In, Out]):
             checked_groups(groups or {"default": 8}),
             self.settings,
             schedulers=scheduler_services(
-                self.backend, self.handler, schedule_entries or {}, tzinfo
+                self.backend,
+                self.handler,
+                self.schedule_entries if schedule_entries is None else schedule_entries,
+                tzinfo or self.tzinfo,
             ),
         )
         self._runners.append(runner)
         try:
-            _until_interrupted(runner)
+            run_until_interrupted(runner)
         finally:
             self._runners.remove(runner)
 
@@ -245,17 +260,22 @@ class Kit(Generic[In, Out]):
 
 
 def make_kit(
-    handler: TaskHandler[In, Out], url: str | None = None, settings: Settings | None = None
+    handler: TaskHandler[In, Out],
+    url: str | None = None,
+    settings: Settings | None = None,
+    *,
+    schedule_entries: ScheduleEntriesCompatMapping | None = None,
+    tzinfo: tzinfo | str | None = None,
 ) -> Kit[In, Out]:
     """A Kit on the store at `url`; default: `TASKKITX_URL`, else `sqlite:///taskkitx.db`.
 
-    Nothing is opened yet. Raises ConfigurationError for a URL that no store answers to.
+    Nothing is opened yet. Raises ConfigurationError for a URL that no store answers to, InvalidSchedule.
     """
     from taskkitx.backends.connect import connect
 
     settings = settings or Settings.from_environment()
     backend, bridge = connect(url or default_url(), settings)
-    return Kit(backend, bridge, handler, settings)
+    return Kit(backend, bridge, handler, settings, schedule_entries=schedule_entries, tzinfo=tzinfo)
 
 
 def checked_groups(groups: Mapping[str, int]) -> dict[str, int]:
@@ -273,24 +293,6 @@ def checked_groups(groups: Mapping[str, int]) -> dict[str, int]:
             f"{sum(groups.values())} threads in one process: at most {MAX_THREADS}"
         )
     return dict(groups)
-
-
-def _until_interrupted(runner: "Runner") -> None:
-    """Run; the first Ctrl-C drains, the second one is not held up."""
-    previous = None
-    if threading.current_thread() is threading.main_thread():
-        previous = signal.getsignal(signal.SIGINT)
-
-        def drain(number: int, frame: object) -> None:
-            runner.stop()
-            signal.signal(signal.SIGINT, previous)
-
-        signal.signal(signal.SIGINT, drain)
-    try:
-        runner.run()
-    finally:
-        if previous is not None:
-            signal.signal(signal.SIGINT, previous)
 
 
 def _listed(groups: set[str] | None) -> list[str] | None:

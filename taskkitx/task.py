@@ -127,9 +127,9 @@ class Task:
             "id": make_task_id(check_group(group)),
             "name": check_name(name),
             "data": data,
-            "due": created if due is None else clock.as_timestamp(due),
+            "due": created if due is None else _timestamp("due", due),
             "created": created,
-            "scheduled": None if scheduled is None else clock.as_timestamp(scheduled),
+            "scheduled": None if scheduled is None else _timestamp("scheduled", scheduled),
             "ttl": ttl,
             "state": TaskState.SCHEDULED if waits else TaskState.QUEUED,
         }
@@ -191,6 +191,17 @@ class Task:
     def clone_for_retry(self, interval: float) -> "Task":
         """The same task as it will be after a failure retried in `interval` seconds."""
         return replace(self, due=clock.now() + interval, retry_count=self.retry_count + 1)
+
+
+def _timestamp(name: str, moment: datetime | float) -> float:
+    if not isinstance(moment, datetime | int | float):
+        raise InvalidTask(
+            f"a task's {name} is a datetime or a number of UNIX seconds, not {moment!r}"
+        )
+    try:
+        return clock.as_timestamp(moment)
+    except (ValueError, OverflowError) as error:
+        raise InvalidTask(f"a task's {name} cannot be {moment!r}: {error}") from None
 
 
 def _checked(task: Task) -> Task:

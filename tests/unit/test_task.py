@@ -54,6 +54,12 @@ def test_a_naive_datetime_is_local_time():
     assert task.due == task.scheduled == naive.timestamp()
 
 
+@pytest.mark.parametrize("due", ["tomorrow", timedelta(1), 10**400, datetime.min])
+def test_a_due_that_is_no_moment_is_refused(due):
+    with pytest.raises(InvalidTask, match="a task's due"):
+        Task.init("g", "n", b"", due=due)
+
+
 def test_due_zero_is_a_time(fake):
     task = Task.init("g", "n", b"", due=0.0)
 
