@@ -1,21 +1,45 @@
 """The command line: `taskkitx worker` runs tasks, everything else looks at a store or tells it something.
 
-Only click is imported here; what a command needs besides, it imports when it runs.
+Only click is imported here; a command's module when it is typed: a probe must answer before its own timeout.
 """
+
+from importlib import import_module
 
 import click
 
 import taskkitx
-from taskkitx.cli.control import health, migrate, pause, purge, resume
-from taskkitx.cli.output import exit_code, one_line
-from taskkitx.cli.status import status
-from taskkitx.cli.tasks import tasks
-from taskkitx.cli.worker import worker
 from taskkitx.errors import TaskkitxError
+
+_COMMANDS = {
+    "worker": "worker",
+    "check": "check",
+    "health": "health",
+    "status": "status",
+    "tasks": "tasks",
+    "dead": "dead",
+    "schedules": "schedules",
+    "pause": "control",
+    "resume": "control",
+    "purge": "control",
+    "migrate": "control",
+}
+"""Where each command lives."""
 
 
 class _Commands(click.Group):
     """Commands whose errors are one line for a person, never a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order people meet them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one that is asked for."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"taskkitx.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse bytes that are no text in this locale: no store can look for them."""
@@ -31,6 +55,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except TaskkitxError as error:
+            from taskkitx.cli.output import exit_code, one_line
+
             click.echo(f"taskkitx: {one_line(error)}", err=True)
             ctx.exit(exit_code(error))
 
@@ -45,7 +71,3 @@ def main() -> None:
     Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 75 the store cannot do it now, 78 the configuration must
     change first, 124 tasks had to be killed at the end of a worker's drain timeout.
     """
-
-
-for _command in (worker, status, tasks, pause, resume, purge, migrate, health):
-    main.add_command(_command)

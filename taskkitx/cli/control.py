@@ -1,21 +1,12 @@
-"""Commands on a whole store: pause, resume, purge, migrate; and a probe of this machine's supervisor."""
+"""Commands on a whole store: pause, resume, purge, migrate."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import click
 
-from taskkitx.cli.output import print_json, printable
 from taskkitx.cli.store import chosen, opened, store_options, without_password
 from taskkitx.errors import ConfigurationError
 
-_DIALECTS = {
-    "sqlite": "sqlite",
-    "postgresql": "postgresql",
-    "postgres": "postgresql",
-    "mysql": "mysql",
-    "mariadb": "mysql",
-}
 _PAGE = 1000
 
 
@@ -77,47 +68,18 @@ def migrate(url: str | None, app: str | None, sql: bool) -> None:
     click.echo(f"ready for this version: {store}")
 
 
+@runtime_checkable
+class WithTables(Protocol):
+    """A backend on SQL."""
+
+    def ddl(self) -> str:
+        """The statements of all revisions."""
+        ...
+
+
 def _statements(url: str | None, app: str | None) -> str:
-    from taskkitx.backends.sql.migrate import statements
-
     backend, _ = chosen(url, app)
-    scheme = backend.url.partition(":")[0].partition("+")[0]
-    dialect = _DIALECTS.get(scheme)
-    if dialect is None:
+    if not isinstance(backend, WithTables):
+        scheme = backend.url.partition(":")[0]
         raise ConfigurationError(f"a {scheme} store has no tables, so there are no SQL statements")
-    return statements(dialect)
-
-
-@click.command()
-@click.option("--instance", metavar="NAME", help="Which supervisor, when several run here.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_context
-def health(ctx: click.Context, /, instance: str | None, as_json: bool) -> None:
-    """Ask the supervisor on this machine how it is; 1 when it is not healthy or does not answer.
-
-    Neither the store nor the application is touched.
-    """
-    from taskkitx.supervisor.control import ask
-
-    try:
-        answer = ask(instance)
-    except LookupError as error:
-        click.echo(f"taskkitx: {printable(str(error))}", err=True)
-        ctx.exit(1)
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo(_in_words(answer))
-    ctx.exit(0 if answer.get("healthy") else 1)
-
-
-def _in_words(answer: Mapping[str, Any]) -> str:
-    state = answer.get("stopping") or ("healthy" if answer.get("healthy") else "not healthy")
-    workers: list[Mapping[str, Any]] = answer.get("workers") or []
-    lines = [f"supervisor {answer.get('pid')} ({answer.get('instance')}): {state}"]
-    lines += [
-        f"  {worker.get('role')} {worker.get('pid')}: {worker.get('state')}, "
-        f"{len(worker.get('running') or [])} running, {worker.get('finished')} finished"
-        for worker in workers
-    ]
-    return printable("\n".join(lines))
+    return backend.ddl()

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from taskkitx.backend import GroupStatus, WorkerRecord
-from taskkitx.cli.output import duration, print_json, print_table
+from taskkitx.backend import Backend, GroupStatus, WorkerRecord
+from taskkitx.cli.output import duration, print_json, print_table, printable
 from taskkitx.cli.store import opened, store_options, without_password
 from taskkitx.task import TaskState
 
@@ -27,14 +27,50 @@ def status(url: str | None, app: str | None, as_json: bool) -> None:
     with opened(url, app) as (backend, _):
         workers = [_worker(record) for record in backend.workers()]
         groups = group_rows(backend.groups(CAP), workers)
+        parked = _parked(backend, groups)
+        alarms = backend.alarms()
         store = without_password(backend.url)
     if as_json:
-        print_json({"store": store, "count_cap": CAP, "groups": groups, "workers": workers})
+        print_json(
+            {
+                "store": store,
+                "alarms": alarms,
+                "count_cap": CAP,
+                "groups": groups,
+                "workers": workers,
+                "parked": parked,
+            }
+        )
         return
     click.echo(f"store {store}\n")
+    for alarm in alarms:
+        click.echo(f"ALARM: {printable(alarm)}\n")
     _print_groups(groups)
     click.echo()
+    if parked:
+        _print_parked(parked)
+        click.echo()
     _print_workers(workers)
+
+
+def _parked(backend: Backend, groups: Sequence[_Row]) -> list[_Row]:
+    """Names that no process knew which claimed them, of the newest parked tasks."""
+    if not any(row["counts"][TaskState.PARKED.label] for row in groups):
+        return []
+    from taskkitx.app.reading import parked_names
+
+    return [
+        {"group": group, "name": name, "count": count}
+        for (group, name), count in sorted(parked_names(backend).items())
+    ]
+
+
+def _print_parked(parked: Sequence[_Row]) -> None:
+    print_table(
+        "Parked: no worker that claimed them knows these names",
+        ["group", "name", "tasks"],
+        ([row["group"], row["name"], row["count"]] for row in parked),
+    )
 
 
 def _worker(record: WorkerRecord) -> _Row:
@@ -164,7 +200,7 @@ def _print_workers(workers: Sequence[_Row]) -> None:
     recycled = _recycled(workers)
     if recycled:
         click.echo()
-        print_table("Workers replaced, by the task that ran", ["name", "times"], recycled)
+        print_table("Recycled", ["task name", "times"], recycled)
 
 
 def _recycled(workers: Sequence[_Row]) -> list[tuple[str, int]]:

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Protocol, TypeVar, runtime_checkable
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -28,20 +28,35 @@ def store_options(command: _Command) -> _Command:
     return url(app(command))
 
 
+@runtime_checkable
+class Migratable(Protocol):
+    """A backend whose tables are made and upgraded on request."""
+
+    def migrate(self) -> None:
+        """Make the tables, or bring them up to this version."""
+        ...
+
+    def open_existing(self) -> None:
+        """As `open`, but nothing is created."""
+        ...
+
+
 @contextmanager
 def opened(
     url: str | None, app: str | None, *, create: bool = False
 ) -> Generator[tuple[Backend, EventBridge]]:
     """The store, reached and with the schema of this version; closed when the block is left.
 
-    Unless `create`, a SQLite file must be there and is neither made nor upgraded. Raises ConfigurationError,
-    SchemaMismatch, StoreUnavailable.
+    With `create`, tables are made or upgraded; else a SQLite file and a server's tables must be there and stay as they
+    are. Raises ConfigurationError, SchemaMismatch, StoreUnavailable.
     """
     backend, bridge = chosen(url, app)
     path = sqlite_path(backend.url)
     if path is not None and not create:
-        _check_file(path)
+        check_file(path)
     try:
+        if isinstance(backend, Migratable):
+            backend.migrate() if create else backend.open_existing()
         backend.open()
         yield backend, bridge
     finally:
@@ -77,10 +92,13 @@ def refuse_memory(url: str) -> None:
 
 def sqlite_path(url: str) -> str | None:
     """The file of a SQLite backend's url; None for other stores."""
-    return url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else None
+    if not url.startswith(_SQLITE):
+        return None
+    return unquote(url.removeprefix(_SQLITE).partition("?")[0])
 
 
-def _check_file(path: str) -> None:
+def check_file(path: str) -> None:
+    """Raises ConfigurationError, SchemaMismatch or StoreUnavailable when this is no file of this version's tasks."""
     from taskkitx.backends.sql.connections import Connections
     from taskkitx.backends.sql.sqlite_errors import is_broken
     from taskkitx.backends.sql.sqlite_file import check_path, prepare, version_of

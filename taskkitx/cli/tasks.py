@@ -1,7 +1,5 @@
 """`taskkitx tasks`: look at tasks one by one, and decide about them."""
 
-import os
-import socket
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -13,6 +11,7 @@ from taskkitx.backend import Record, TaskFilter
 from taskkitx.cli.output import duration, moment, print_json, print_table, printable
 from taskkitx.cli.store import opened, store_options
 from taskkitx.errors import NotFound
+from taskkitx.process import user_at_host
 from taskkitx.task import TaskState
 
 _STATES = {state.label: state for state in TaskState}
@@ -119,7 +118,7 @@ def discard(ctx: click.Context, ids: tuple[str, ...], url: str | None, app: str 
 def cancel(ctx: click.Context, ids: tuple[str, ...], url: str | None, app: str | None) -> None:
     """Cancel what waits, at once; ask for it where it runs."""
     with opened(url, app) as (backend, _):
-        states = backend.cancel(set(ids), by=_who())
+        states = backend.cancel(set(ids), by=user_at_host())
     missed = False
     for task_id in dict.fromkeys(ids):
         state = states.get(task_id)
@@ -134,10 +133,6 @@ def cancel(ctx: click.Context, ids: tuple[str, ...], url: str | None, app: str |
             missed = True
             click.echo(f"taskkitx: {task_id}: not cancelled, it is {state.label}", err=True)
     ctx.exit(1 if missed else 0)
-
-
-def _who() -> str:
-    return f"{os.environ.get('USER') or f'uid {os.getuid()}'}@{socket.gethostname()}"
 
 
 def _conclude(

@@ -1,63 +1,22 @@
 """`taskkitx worker`: check what was asked for, say it, and become the supervisor."""
 
 import os
+import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from taskkitx.cli.store import refuse_memory, without_password
+from taskkitx.cli.options import make_target, worker_options
+from taskkitx.cli.store import without_password
 
 if TYPE_CHECKING:
     from taskkitx.settings import Settings
     from taskkitx.supervisor.plan import Plan
 
 
-def _by_group(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Mapping[str, int]:
-    """Threads by group; whether a worker can run that many is the plan's business."""
-    groups: dict[str, int] = {}
-    for value in values:
-        group, _equals, threads = value.rpartition("=")
-        try:
-            count = int(threads)
-        except ValueError:
-            count = None
-        if not group or count is None:
-            raise click.BadParameter(f"{value!r} is not of the form GROUP=THREADS, such as mail=4")
-        if group in groups:
-            raise click.BadParameter(f"the group {group!r} is named twice")
-        groups[group] = count
-    return groups
-
-
-def _bytes(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    """A number of bytes, with K, M or G for the powers of 1024."""
-    if value is None:
-        return None
-    power = "KMG".find(value[-1:].upper()) + 1 if value else 0
-    try:
-        return int(value[:-1] if power else value) << 10 * power
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no number of bytes, such as 200M") from None
-
-
 @click.command()
-@click.option(
-    "--app", required=True, metavar="MODULE:KIT", help="The application, such as shop.tasks:kit."
-)
-@click.option("-p", "--processes", default=1, show_default=True, help="Worker processes.")
-@click.option(
-    "-t",
-    "--threads",
-    "groups",
-    metavar="GROUP=THREADS",
-    multiple=True,
-    default=["default=8"],
-    show_default=True,
-    callback=_by_group,
-    help="Threads of one group in each process; once for each group.",
-)
-@click.option("--url", metavar="URL", help="The store, for an application that names none itself.")
+@worker_options
 @click.option(
     "--instance", default="", help="A name that no second supervisor on this machine may have."
 )
@@ -69,20 +28,17 @@ def _bytes(_: click.Context, __: click.Parameter, value: str | None) -> int | No
 @click.option(
     "--require-store", is_flag=True, help="End with 75 instead of waiting for an absent store."
 )
-@click.option("--drain-timeout", type=float, help="Seconds a stop waits for tasks; 0: for ever.")
-@click.option("--lease-ttl", type=float, help="Seconds a silent worker is believed alive.")
-@click.option("--poll-interval", type=float, help="Seconds of the poll of last resort.")
-@click.option("--prefetch", type=int, help="Most claimed, unstarted tasks per group and process.")
-@click.option("--max-tasks", type=int, help="Replace a worker after that many tasks.")
-@click.option("--max-age", type=float, help="Replace a worker after that many seconds.")
-@click.option(
-    "--max-rss",
-    metavar="BYTES",
-    callback=_bytes,
-    help="Replace a worker beyond that much memory, such as 200M.",
-)
 @click.option("--log-format", help="text or json.")
 @click.option("--log-level", help="The least urgent lines that are written.")
+@click.option("--reload", is_flag=True, help="For development: new workers when code changes.")
+@click.option(
+    "--reload-dir",
+    "reload_dirs",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Watch this folder instead of the working directory; may be repeated.",
+)
 @click.pass_context
 def worker(
     ctx: click.Context,
@@ -94,12 +50,15 @@ def worker(
     instance: str,
     no_helpers: bool,
     require_store: bool,
+    reload: bool,
+    reload_dirs: tuple[str, ...],
     **tuning: Any,
 ) -> None:
     """Run worker processes until SIGTERM or Ctrl-C, which let running tasks finish; a second one is fast.
 
     Every setting can also be given as TASKKITX_<NAME>, such as TASKKITX_LEASE_TTL.
     """
+    _leave_when_told()
     from taskkitx import log
     from taskkitx.settings import Settings
     from taskkitx.supervisor.plan import Plan
@@ -108,31 +67,29 @@ def worker(
     settings = Settings.from_environment(**tuning)
     plan = Plan(
         processes=processes,
-        groups=groups,
+        groups=groups or {"default": 8},
+        groups_by_app=not groups,
         instance=instance,
         helper_services=not no_helpers,
         require_store=require_store,
         owns_process=True,
         strict_fork=True,
+        reload=reload_dirs or ((os.getcwd(),) if reload else ()),
     )
-    target = _target(app, url)
+    target = make_target(app, url)
     log.configure(format=settings.log_format, level=settings.log_level)
     _print_banner(app, url, plan, settings)
     ctx.exit(supervise(target, plan, settings))
 
 
-def _target(app: str, url: str | None) -> Any:
-    """What the workers run; `url` becomes the default of every kit the application makes."""
-    from taskkitx.cli.target import CommandTarget
+def _leave_when_told() -> None:
+    """Until the supervisor has its own handlers, which takes some imports: nothing has begun that must end first."""
 
-    if url is None:
-        return CommandTarget(app)
-    from taskkitx.backends.connect import connect
+    def leave(_: int, __: object) -> None:
+        os._exit(0)
 
-    backend, _ = connect(url)
-    refuse_memory(backend.url)
-    os.environ["TASKKITX_URL"] = url
-    return CommandTarget(app, url)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
 
 
 def _print_banner(app: str, url: str | None, plan: "Plan", settings: "Settings") -> None:
@@ -144,11 +101,15 @@ def _print_banner(app: str, url: str | None, plan: "Plan", settings: "Settings")
 
     store = without_password(url) if url else "the application's (logged when it is loaded)"
     total = sum(plan.groups.values())
+    groups = describe_groups(plan.groups)
+    if plan.groups_by_app:
+        groups, total = f"the application's, else {groups}", 0
+    threads = f" ({total} threads each)" if total else ""
     click.echo(
         f"taskkitx {taskkitx.__version__}\n"
         f"  app        {app}\n"
         f"  store      {store}\n"
-        f"  groups     {describe_groups(plan.groups)}\n"
-        f"  processes  {plan.processes} ({total} threads each)",
+        f"  groups     {groups}\n"
+        f"  processes  {plan.processes}{threads}",
         err=True,
     )

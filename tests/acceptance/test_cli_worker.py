@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,62 @@ def test_it_runs_tasks_and_ends_cleanly_when_told_to(
     assert sqlite_url in said
 
 
+@pytest.mark.skipif(find_spec("watchfiles") is None, reason="needs watchfiles")
+@pytest.mark.parametrize("words", [["--reload"], ["--reload-dir", "."]])
+def test_code_that_changes_is_run_without_a_restart(start, sqlite_url, tmp_path, words):
+    backend, _ = connect(sqlite_url)
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    process = start("--app", "shop:kit", "--url", sqlite_url, *words, PYTHONPATH=path)
+    assert run_one(backend) == b"hello"
+
+    deadline = time.monotonic() + PATIENCE
+    changed = APP.format(url="").replace("return task.data", 'return b"changed"')
+    while run_one(backend) != b"changed":
+        assert time.monotonic() < deadline
+        # The watcher says nothing when it begins to watch, so the file changes until it is seen.
+        (tmp_path / "shop.py").write_text(changed := changed + "# changed\n")
+        time.sleep(0.2)
+
+    backend.close()
+    process.send_signal(signal.SIGTERM)
+    assert run_to_end(process)[0] == 0
+
+
+def run_one(backend):
+    task_id = backend.put([Task.init("default", "echo", b"hello")])[0].id
+    return wait_finished(backend, task_id).result
+
+
+def test_a_probe_imports_neither_the_application_nor_a_store():
+    """An orchestrator asks often, and kills a probe that takes long."""
+    program = (
+        "import sys\n"
+        "from taskkitx.cli import main\n"
+        "try: main(['health'])\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    heavy = {"sqlalchemy", "rich", "sqlite3", "taskkitx.backend", "taskkitx.log"}
+    assert not heavy & set(answer.stdout.split())
+
+
 def test_an_app_that_does_not_import_ends_the_start(start):
     code, said = run_to_end(start("--app", "no_such_shop:kit"))
 
     assert code == 78
     assert "cannot import the app 'no_such_shop:kit'" in said
+
+
+@pytest.mark.parametrize("name", ["LEASE_TTL", "POLL_INTERVAL", "DRAIN_TIMEOUT", "LOG_FORMAT"])
+def test_a_setting_that_cannot_work_ends_the_start(start, name):
+    code, said = run_to_end(start("--app", "shop:kit", **{f"TASKKITX_{name}": "-1"}))
+
+    assert code == 78
+    assert name.lower() in said.lower()
 
 
 def test_an_app_on_another_store_than_asked_for_ends_the_start(start, sqlite_url):
