@@ -8,10 +8,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.workloads import ALL, Figure
+from benchmarks import door, mysql, postgres, redis, schedules, workloads
+from benchmarks.figure import Figure, Workload
+
+ALL: dict[str, Workload] = {
+    **workloads.ALL,
+    **postgres.ALL,
+    **mysql.ALL,
+    **redis.ALL,
+    **schedules.ALL,
+    **door.ALL,
+}
 
 ROUNDS = 3
-ONCE = {"full", "foreign"}
+ONCE = {"full", "foreign", "punctuality", "redis-full", "mysql-idle", "postgres"}
 """Long enough to be told once."""
 
 

@@ -14,9 +14,9 @@ from taskkitx import Kit, Task, TaskState, make_kit
 
 
 @contextmanager
-def store(folder: Path, name: str) -> Generator[Kit[str, str]]:
-    """A kit on a new file, which the environment names for children."""
-    os.environ["TASKKITX_URL"] = f"sqlite:///{folder / name}.db"
+def store(folder: Path, name: str, url: str = "") -> Generator[Kit[str, str]]:
+    """A kit on a new file, or on the empty store at `url`, which the environment names for children."""
+    os.environ["TASKKITX_URL"] = url or f"sqlite:///{folder / name}.db"
     kit = make_kit(NoOp())
     try:
         yield kit
@@ -25,9 +25,11 @@ def store(folder: Path, name: str) -> Generator[Kit[str, str]]:
 
 
 @contextmanager
-def workers(processes: int = 2, threads: int = 8) -> Generator[int]:
+def workers(
+    processes: int = 2, threads: int = 8, app: str = "benchmarks.app:kit"
+) -> Generator[int]:
     """Running worker processes; gives the supervisor's pid."""
-    command = [sys.executable, "-m", "taskkitx.cli", "worker", "--app", "benchmarks.app:kit"]
+    command = [sys.executable, "-m", "taskkitx.cli", "worker", "--app", app]
     command += ["-p", str(processes), "-t", f"default={threads}"]
     environment = os.environ | {"TASKKITX_LOG_LEVEL": "error"}
     tree = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
@@ -41,6 +43,36 @@ def workers(processes: int = 2, threads: int = 8) -> Generator[int]:
 def noops(count: int, due: float | None = None) -> list[Task]:
     """Tasks that do nothing."""
     return [Task.init("default", "noop", b"1", due=due) for _ in range(count)]
+
+
+def drain(kit: Kit[str, str], count: int) -> float:
+    """Tasks per second of a tree that is ready before they may be claimed."""
+    kit.send_pause_event()
+    work = noops(count)
+    for start in range(0, count, 5000):
+        kit.backend.put(work[start : start + 5000])
+    with workers():
+        while len(kit.backend.workers()) < 2:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        began = time.perf_counter()
+        kit.send_resume_event()
+        wait_for_these(kit, [task.id for task in work])
+        return count / (time.perf_counter() - began)
+
+
+def pick_ups(kit: Kit[str, str]) -> tuple[list[float], list[float]]:
+    """Seconds from initiating to starting, and from starting to the result's arrival, on idle workers."""
+    started: list[float] = []
+    arrived: list[float] = []
+    kit.initiate_task("default", "when", "1").get(timeout=30)
+    for _ in range(100):
+        time.sleep(0.02)
+        began = time.time()
+        start = float(kit.initiate_task("default", "when", "1").get(timeout=30))
+        started.append(start - began)
+        arrived.append(time.time() - start)
+    return started, arrived
 
 
 def wait_for(kit: Kit[str, str], finished: int, cap: int) -> None:

@@ -7,23 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from benchmarks import floor, tree
+from benchmarks.figure import Figure, Figures
 from examples.demo import standard_library
 from taskkitx import InitiateTaskArgs, TaskState
-
-
-class Figure(NamedTuple):
-    """One measured thing."""
-
-    value: float
-    unit: str
-    floor: float | None = None
-    target: str = ""
-
-
-Figures = dict[str, Figure]
 
 
 def drain(folder: Path, tasks: int = 50_000) -> Figures:
@@ -36,17 +24,7 @@ def _drain(folder: Path, name: str, tasks: int, waiting: int = 0, finished: int 
     with tree.store(folder, name) as kit:
         kit.backend.open()
         _fill(Path(kit.backend.url.removeprefix("sqlite:///")), waiting, finished)
-        kit.send_pause_event()
-        work = tree.noops(tasks)
-        kit.backend.put(work)
-        with tree.workers():
-            while len(kit.backend.workers()) < 2:
-                time.sleep(0.01)
-            time.sleep(0.5)
-            began = time.perf_counter()
-            kit.send_resume_event()
-            tree.wait_for_these(kit, [task.id for task in work])
-            return tasks / (time.perf_counter() - began)
+        return tree.drain(kit, tasks)
 
 
 def _fill(path: Path, waiting: int, finished: int) -> None:
@@ -102,16 +80,8 @@ def initiate(folder: Path) -> Figures:
 
 
 def latency(folder: Path) -> Figures:
-    pickup: list[float] = []
-    results: list[float] = []
     with tree.store(folder, "latency") as kit, tree.workers():
-        kit.initiate_task("default", "when", "1").get(timeout=30)
-        for _ in range(100):
-            time.sleep(0.02)
-            began = time.time()
-            started = float(kit.initiate_task("default", "when", "1").get(timeout=30))
-            pickup.append(started - began)
-            results.append(time.time() - started)
+        pickup, results = tree.pick_ups(kit)
     return {
         "initiated elsewhere until started, p50": Figure(
             statistics.median(pickup) * 1000, "ms", None, "<= 5 ms"
