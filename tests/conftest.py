@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import pytest
 
-from tests.servers import MariaDB, Postgres, PrivateServer, Redis, ServerAbsent
+from taskkitx import connect
+from tests.servers import MariaDB, Postgres, PrivateServer, Redis, ServerAbsent, forget_everything
 
 Server = TypeVar("Server", bound=PrivateServer)
 
@@ -75,10 +76,47 @@ def postgres_url(postgres: Postgres) -> str:
     return postgres.fresh_url()
 
 
+@pytest.fixture(scope="session")
+def _postgres_with_tables(_postgres: Postgres) -> str:
+    """One database for all tests that need tables: making them takes longer than most of these tests."""
+    return _with_tables(_postgres)
+
+
+def _with_tables(server: PrivateServer) -> str:
+    server.start()
+    url = server.fresh_url()
+    backend, _ = connect(url)
+    backend.open()
+    backend.close()
+    return url
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: Postgres, _postgres_with_tables: str) -> str:
+    """The URL of a PostgreSQL database whose tables are made and empty."""
+    postgres.start()
+    forget_everything(_postgres_with_tables)
+    return _postgres_with_tables
+
+
 @pytest.fixture
 def mysql_url(mariadb: MariaDB) -> str:
     """The URL of an empty MariaDB database."""
     return mariadb.fresh_url()
+
+
+@pytest.fixture(scope="session")
+def _mariadb_with_tables(_mariadb: MariaDB) -> str:
+    """One database for all tests that need tables."""
+    return _with_tables(_mariadb)
+
+
+@pytest.fixture
+def empty_mysql_url(mariadb: MariaDB, _mariadb_with_tables: str) -> str:
+    """The URL of a MariaDB database whose tables are made and empty."""
+    mariadb.start()
+    forget_everything(_mariadb_with_tables)
+    return _mariadb_with_tables
 
 
 @pytest.fixture

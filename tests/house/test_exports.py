@@ -27,10 +27,12 @@ TASKKIT = words(
 WITHOUT_MEANING_HERE = frozenset({"Lock", "StageInfo"})
 OURS = words(
     """
-    Codec ConfigurationError DEFAULT_TASK_TTL DecodeError EncodeError HardTimeLimit InvalidSchedule InvalidTask
-    JSONCodec Limits Pause ResultGetPrevented Resume SchemaMismatch Settings Shutdown SoftTimeLimit StoreError
-    StoreRefused StoreUnavailable TaskCancelled TaskDiscarded TaskExpired TaskState TaskkitxError UniqueUntil
-    __version__ connect make_kit prevent_to_wait_result
+    CancelRequested Codec ConfigurationError CronSchedule DEFAULT_TASK_TTL DecodeError DuplicateTask EncodeError
+    HardTimeLimit IntervalSchedule InvalidArguments InvalidSchedule InvalidTask JSONCodec Limits
+    MessagePackCodec Middleware NotRunning Pause PickleCodec Progress Queue ResultGetPrevented Resume Retry
+    SchemaMismatch Settings Shutdown SoftTimeLimit StoreError StoreRefused StoreUnavailable TaskCancelled
+    TaskDiscarded TaskExpired TaskState TaskkitxError Unique UniqueUntil __version__ connect current_task
+    make_kit prevent_to_wait_result
     """
 )
 HEAVY = words(
