@@ -270,4 +270,5 @@ def test_a_task_that_needs_far_more_than_the_limit_runs_alone_and_succeeds(tree,
     (record,) = tasks.finish([hungry])
 
     assert (record.state, record.task.crashes) == (TaskState.SUCCEEDED, 0)
-    assert "max_rss" in tree.wait("worker_ended", role="solo lane")["reason"]
+    tree.wait("worker_ended", role="solo lane")  # over the limit or merely done with: which of the two is a race
+    assert len(tree.seen("worker_killed")) == 1
