@@ -1,49 +1,19 @@
-"""Every word the engine logs: one line per event, as text or JSON, each by a single write that never blocks.
-
-An event is called like a function, with the fields of its text by name or in their order:
-`log.worker_ready(pid=12, groups="default=8")`. Warnings and errors that repeat are collapsed: the first is written,
-then one line per ten seconds with a count. A log reader that has stopped reading costs lines, never work.
+"""Every word the engine logs, one line per event. An event is called like a function, with the fields of its text by
+name or in their order: `log.worker_ready(pid=12, groups="default=8")`. How a line is written is the journal's.
 """
 
-import json
 import os
-import select
-import socket
-import stat
-import string
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Literal, cast
+from collections.abc import Iterable, Mapping
+from typing import cast
 
-Level = Literal["debug", "info", "warning", "error"]
-LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
-
-MAX_LINE = 4096
-"""What a pipe takes whole or not at all (PIPE_BUF on Linux)."""
-COLLAPSE_FOR = 10.0
-"""Seconds between two lines about the same trouble."""
-_MAX_TROUBLES = 1000
+from taskkitx.journal import LEVELS, Journal, Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Kind):
     """One thing worth a line. Calling it writes the line; its fields fill the text and stand on their own in JSON."""
 
-    level: Level
-    name: str
-    text: str
-    alike: tuple[str, ...] | None = None
-    """The fields that make two of these warnings the same trouble; None: all of them."""
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The names in the text, in order."""
-        names = (name for _, name, _, _ in string.Formatter().parse(self.text) if name)
-        return tuple(dict.fromkeys(names))
+    __slots__ = ()
 
     def __call__(self, *values: object, **fields: object) -> None:
         """Write the line, unless its level is not wanted or the same trouble has just been written."""
@@ -214,171 +184,15 @@ lines_dropped = Event(
 )
 
 
+_journal = Journal(lines_dropped)
+os.register_at_fork(after_in_child=_journal.start_afresh)
+
+
 def configure(
     *, format: str = "text", level: str = "info", descriptor: int | None = None
 ) -> None:  # the setting's own name
     """From now on write lines of at least `level` in this format to `descriptor` (default: standard error)."""
     _journal.configure(format, level, descriptor)
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """How often one warning has come since it was last written."""
-
-    event: Event
-    fields: dict[str, object]
-    written: float
-    hidden: int = 0
-
-
-@dataclass(slots=True)
-class _Journal:
-    """Where lines go, and which troubles have just been written."""
-
-    json: bool = False
-    threshold: int = 1
-    send: Callable[[bytes], None] | None = None
-    close: Callable[[], None] | None = None
-    """Gives back what sending has opened."""
-    dropped: int = 0
-    troubles: dict[tuple[object, ...], _Trouble] = field(
-        default_factory=dict[tuple[object, ...], _Trouble]
-    )
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def configure(self, format: str, level: str, descriptor: int | None) -> None:
-        with self.lock:
-            self.json = format == "json"
-            self.threshold = [*LEVELS, level].index(level)
-            if self.close is not None:
-                self.close()
-            self.send, self.close = _sender(2 if descriptor is None else descriptor)
-
-    def write(self, event: Event, fields: dict[str, object]) -> None:
-        with self.lock:
-            now = time.monotonic()
-            self._settle(now)
-            if event.level in ("warning", "error") and self._hide(event, fields, now):
-                return
-            self._line(event, fields)
-
-    def _hide(self, event: Event, fields: dict[str, object], now: float) -> bool:
-        """Whether the same trouble was written less than ten seconds ago; counts it then."""
-        alike = fields if event.alike is None else event.alike
-        key = (event.name, *(str(fields.get(name)) for name in alike))
-        trouble = self.troubles.get(key)
-        if trouble is not None:
-            trouble.hidden += 1
-            trouble.fields = fields
-            return True
-        if len(self.troubles) < _MAX_TROUBLES:
-            self.troubles[key] = _Trouble(event, fields, now)
-        return False
-
-    def _settle(self, now: float) -> None:
-        """Write one line, with its count, about each trouble hidden for ten seconds; forget those that ended."""
-        for key, trouble in list(self.troubles.items()):
-            if now - trouble.written < COLLAPSE_FOR:
-                break  # in order of `written`: the rest is younger
-            del self.troubles[key]
-            if trouble.hidden:
-                self._line(trouble.event, trouble.fields | {"repeated": trouble.hidden})
-                self.troubles[key] = _Trouble(trouble.event, trouble.fields, now)
-
-    def _line(self, event: Event, fields: dict[str, object]) -> None:
-        if self.send is None:
-            self.send, self.close = _sender(2)
-        if self.dropped and self._try(lines_dropped, {"count": self.dropped}):
-            self.dropped = 0
-        if not self._try(event, fields):
-            self.dropped += 1
-
-    def _try(self, event: Event, fields: dict[str, object]) -> bool:
-        assert self.send is not None
-        try:
-            self.send(render(event, fields, as_json=self.json))
-        except OSError:  # a full pipe, a closed terminal, a full disk: work goes on
-            return False
-        return True
-
-
-def render(event: Event, fields: dict[str, object], *, as_json: bool) -> bytes:
-    """The line, newline included, at most MAX_LINE bytes long."""
-    try:
-        text = event.text.format_map(fields)
-    except (KeyError, ValueError, TypeError):  # a mistake in a line must not become one in the work
-        text = f"{event.text} {fields}"
-    if repeated := fields.get("repeated"):
-        text += f" (and {repeated} times more)"
-    moment = datetime.now(UTC)
-    if as_json:
-        return _as_json(event, fields, text, moment)
-    head = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z {event.level} [{os.getpid()}] "
-    # A traceback stays one event: its further lines are indented.
-    line = (head + text.rstrip("\n").replace("\n", "\n  ")).encode(errors="backslashreplace")
-    if len(line) >= MAX_LINE:
-        line = line[: MAX_LINE - 5].decode(errors="ignore").encode() + "…".encode()
-    return line + b"\n"
-
-
-def _as_json(event: Event, fields: dict[str, object], text: str, moment: datetime) -> bytes:
-    line: dict[str, object] = {
-        "time": moment.isoformat(timespec="milliseconds"),
-        "level": event.level,
-        "event": event.name,
-        "pid": os.getpid(),
-        "text": text,
-    }
-    line |= {f"{name}_" if name in line else name: value for name, value in fields.items()}
-    while len(encoded := json.dumps(line, default=str)) >= MAX_LINE:  # shorten, and stay valid JSON
-        longest = max(line, key=lambda name: len(json.dumps(line[name], default=str)))
-        line[longest] = str(line[longest])[: len(str(line[longest])) // 2]
-    return encoded.encode() + b"\n"
-
-
-def _sender(descriptor: int) -> tuple[Callable[[bytes], None], Callable[[], None] | None]:
-    """How to write to this descriptor without ever waiting, which raises OSError where a line would not fit; and how
-    to give back what was opened for it.
-
-    The descriptor itself must not be made non-blocking: that would reach everybody who shares it, the shell too.
-    """
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISSOCK(mode):
-        peer = socket.socket(fileno=os.dup(descriptor))
-        return lambda line: _whole(peer.send(line, socket.MSG_DONTWAIT), line), peer.close
-    if stat.S_ISREG(mode):
-        return lambda line: _whole(os.write(descriptor, line), line), None
-    try:
-        own = os.open(
-            f"/dev/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        )
-    except OSError:
-        return lambda line: _write_if_ready(descriptor, line), None
-    return lambda line: _whole(os.write(own, line), line), lambda: os.close(own)
-
-
-def _write_if_ready(descriptor: int, line: bytes) -> None:
-    if not select.select([], [descriptor], [], 0)[1]:
-        raise BlockingIOError
-    _whole(os.write(descriptor, line), line)
-
-
-def _whole(written: int, line: bytes) -> None:
-    if written < len(line):
-        raise BlockingIOError
-
-
-_journal = _Journal()
-
-
-def _after_fork() -> None:
-    # Another thread of the parent may have held the lock, and its troubles are its own.
-    _journal.lock = threading.Lock()
-    _journal.troubles = {}
-    _journal.dropped = 0
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 def _plain(value: object) -> object:

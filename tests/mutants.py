@@ -49,7 +49,7 @@ MUTANTS = [
     ),
     Mutant(
         "test_stop.py::test_a_stopped_log_reader",
-        "log.py",
+        "journal.py",
         "os.O_WRONLY | os.O_NONBLOCK",
         "os.O_WRONLY",
     ),
@@ -296,7 +296,7 @@ MUTANTS = [
     ),
     Mutant(
         "test_kit.py::test_starting_again_and_again",
-        "log.py",
+        "journal.py",
         "            if self.close is not None:\n                self.close()\n",
         "",
     ),

@@ -13,7 +13,6 @@ LONG_FILES = {
     "taskkitx/backends/memory/backend.py": "one verb of the port after the other, each a few lines",
     "taskkitx/backends/redis/backend.py": "one verb of the port after the other, each a few lines",
     "taskkitx/backends/sql/backend.py": "one verb of the port after the other, each a few lines",
-    "taskkitx/log.py": "every word the engine logs in one place: half of it is the list of events",
     "taskkitx/supervisor/supervisor.py": "one loop over one state: what it hears and what it does about it",
 }
 LONG_FUNCTIONS = {

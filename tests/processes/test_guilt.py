@@ -270,5 +270,6 @@ def test_a_task_that_needs_far_more_than_the_limit_runs_alone_and_succeeds(tree,
     (record,) = tasks.finish([hungry])
 
     assert (record.state, record.task.crashes) == (TaskState.SUCCEEDED, 0)
-    tree.wait("worker_ended", role="solo lane")  # over the limit or merely done with: which of the two is a race
+    # Because it is over the limit, or because no suspect waits any more: which of the two is a race.
+    tree.wait("worker_ended", role="solo lane")
     assert len(tree.seen("worker_killed")) == 1

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import taskkitx
-from taskkitx import log
+from taskkitx import journal, log
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def pipe():
 @pytest.fixture
 def clock(monkeypatch):
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("taskkitx.log.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("taskkitx.journal.time.monotonic", lambda: clock.now)
     return clock
 
 
 @pytest.fixture(autouse=True)
 def fresh_journal(monkeypatch):
-    monkeypatch.setattr(log, "_journal", log._Journal())
+    monkeypatch.setattr(log, "_journal", journal.Journal(log.lines_dropped))
 
 
 def lines(read):
@@ -104,7 +104,7 @@ def test_a_line_fits_into_one_write_of_a_pipe(pipe, format):
     log.boot_refused(reason="ü" * 10_000)
 
     (line,) = lines(pipe.read)
-    assert len(line.encode()) < log.MAX_LINE
+    assert len(line.encode()) < journal.MAX_LINE
     if format == "json":
         assert json.loads(line)["event"] == "boot_refused"
 
