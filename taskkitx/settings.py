@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from taskkitx.errors import ConfigurationError
-from taskkitx.log import LEVELS
+from taskkitx.journal import LEVELS
 
 DEFAULT_URL = "sqlite:///taskkitx.db"
 
