@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal, Protocol, TypeVar, cast
 
 from taskkitx.codec import JSONCodec
-from taskkitx.errors import DiscardTask
+from taskkitx.errors import ConfigurationError, DiscardTask
 from taskkitx.task import Task
 
 __all__ = ["DiscardTask", "Limits", "TaskHandler", "limits_of"]
@@ -55,9 +56,9 @@ class Limits:
     """What one attempt of a task may take, and what becomes of it when it kills its process."""
 
     soft_timeout: float | None = None
-    """Seconds until SoftTimeLimit is raised inside the handler's thread."""
+    """Seconds until SoftTimeLimit is raised inside the handler's thread; None or 0: never."""
     timeout: float | None = None
-    """Seconds until the attempt counts as failed and its process is replaced."""
+    """Seconds until the attempt counts as failed and its process is replaced; None or 0: never."""
     max_crashes: int = 3
     """How many processes it may kill before it fails for good."""
     on_crash: Literal["retry", "fail"] = "retry"
@@ -65,6 +66,20 @@ class Limits:
     """Never run it a second time once an attempt may have started."""
     interrupt_on_cancel: bool = False
     """Raise CancelRequested inside the handler's thread when somebody cancels it, instead of waiting to be asked."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError for what no attempt could be held to."""
+        for name in ("soft_timeout", "timeout"):
+            seconds = cast("object", getattr(self, name))
+            if seconds is not None and not (
+                isinstance(seconds, int | float) and 0 <= seconds < inf
+            ):
+                raise ConfigurationError(f"{name} is {seconds!r}: it is seconds, or None")
+        most = cast("object", self.max_crashes)
+        if not isinstance(most, int) or most < 1:
+            raise ConfigurationError(f"max_crashes is {most!r}: it is a whole number above 0")
+        if self.on_crash not in ("retry", "fail"):
+            raise ConfigurationError(f"on_crash is {self.on_crash!r}: it is retry or fail")
 
 
 NO_LIMITS = Limits()

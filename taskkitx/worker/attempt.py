@@ -57,11 +57,12 @@ def _ask_about_loss(handler: Handler, task: Task, loss: str) -> Outcome | None:
     fault = Fault("lost", f"its worker died while it ran: {loss}")
     try:
         interval = on_worker_lost(task, loss)
+        seconds = None if interval is None else float(interval)
     except BaseException as error:  # noqa: BLE001  # the handler's own policy failed: the safe answer is to wait
         return _after_broken_policy(task, fault_of(error))
-    if interval is None:
+    if seconds is None:
         return Failed(task, fault)
-    return Retried(task, interval, fault, charged=False) if interval > 0 else None
+    return Retried(task, seconds, fault, charged=False) if seconds > 0 else None
 
 
 def run(

@@ -58,7 +58,18 @@ class Running:
         return clock.boottime() - self._slots.lease_renewed() > self._max_lease_age
 
     def run(self, thread: int, task: Task) -> None:
-        """Run one claimed task and leave its outcome in the outbox. Never raises."""
+        """Run one claimed task and leave its outcome in the outbox. Never raises: a thread that ended would leave its
+        task in flight for ever."""
+        try:
+            self._run(thread, task)
+        except BaseException as error:  # noqa: BLE001  # ours, and said so; the task ends by its own policy
+            log.unexpected(f"running task {task.id}", log.one_line(error))
+            self._slots.done(thread)
+            attempts.leave()
+            self._current[thread] = None
+            self._outbox.add(attempts.after_failure(self._handler, task, error))
+
+    def _run(self, thread: int, task: Task) -> None:
         if self.lease_lost():
             self.unstarted.append(task)
             return

@@ -1,13 +1,28 @@
-"""A worker inside the caller's process, started and stopped again and again."""
+"""A worker inside the caller's process: started and stopped again and again, and what its threads survive."""
 
 import gc
 import os
+import re
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from taskkitx import Kit, Task, TaskHandler, make_kit
+from taskkitx import (
+    ConfigurationError,
+    Failed,
+    Kit,
+    Limits,
+    Task,
+    TaskHandler,
+    TaskState,
+    make_kit,
+)
+from taskkitx.backends.memory.backend import MemoryBackend
+from taskkitx.record import Record
 
 ROUNDS = 20
 
@@ -31,6 +46,30 @@ def run_a_task(kit: Kit[int, int]) -> None:
     worker.join()
 
 
+Work = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def working(request: pytest.FixtureRequest) -> Iterator[Work]:
+    """Runs tasks of these names by one thread, and says what became of them."""
+    kits: list[Kit[int, int]] = []
+
+    def work(handler: TaskHandler[int, int], *names: str) -> list[Record]:
+        kit = make_kit(handler, f"memory://{request.node.name}")
+        kits.append(kit)
+        results = [kit.initiate_task("g", name, 7) for name in names]
+        threading.Thread(target=kit.run_worker, args=({"g": 1},), daemon=True).start()
+        for result in results:
+            with suppress(Failed):
+                result.get(timeout=30)
+        records = kit.backend.get_many([result.id for result in results])
+        return [records[result.id] for result in results]
+
+    yield work
+    for kit in kits:
+        kit.stop_worker()
+
+
 def descriptors() -> int:
     gc.collect()
     return len(os.listdir("/proc/self/fd"))
@@ -44,3 +83,49 @@ def test_a_worker_that_has_ended_holds_no_descriptor(kit: Kit[int, int]) -> None
         run_a_task(kit)
 
     assert descriptors() < before + ROUNDS
+
+
+class Limited(Echo):
+    """Has limits nobody can keep for one name, and trouble with losses for another."""
+
+    def get_limits(self, task: Task) -> Limits | None:
+        if task.name == "odd":
+            return Limits(timeout="5")  # type: ignore[arg-type]  # the mistake under test
+        return Limits(at_most_once=True) if task.name == "once" else None
+
+
+def test_a_limit_that_is_none_fails_its_task_and_names_the_value(working: Work):
+    odd, fine = working(Limited(), "odd", "echo")
+
+    assert (fine.state, odd.state) == (TaskState.SUCCEEDED, TaskState.FAILED)
+    assert "timeout is '5': it is seconds, or None" in (odd.error or "")
+
+
+def test_a_fault_of_the_engine_in_a_thread_fails_the_task_and_not_the_thread(
+    working: Work, monkeypatch: pytest.MonkeyPatch
+):
+    """Seen to end the only thread, and to leave its task running for ever."""
+
+    def persist(self: MemoryBackend) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(MemoryBackend, "persist", persist)
+
+    once, fine = working(Limited(), "once", "echo")
+
+    assert (fine.state, once.state) == (TaskState.SUCCEEDED, TaskState.FAILED)
+    assert "nobody foresaw this" in (once.error or "")
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ({"soft_timeout": -1.0}, "soft_timeout is -1.0"),
+        ({"timeout": float("inf")}, "timeout is inf"),
+        ({"max_crashes": 0}, "max_crashes is 0"),
+        ({"on_crash": "ignore"}, "on_crash is 'ignore'"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(limit: dict[str, Any], says: str):
+    with pytest.raises(ConfigurationError, match=re.escape(says)):
+        Limits(**limit)
