@@ -267,7 +267,7 @@ MUTANTS = [
     Mutant(
         "test_boot.py::test_after_a_healthy_start",
         "supervisor/supervisor.py",
-        "            if not self._healthy and not outside:",
+        "            if not self.crew.healthy and not outside:",
         "            if not outside:",
     ),
     Mutant(

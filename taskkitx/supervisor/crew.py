@@ -32,6 +32,8 @@ class Crew:
     """Told of every new worker: its channel wants to be read."""
     workers: dict[int, WorkerChild] = field(default_factory=dict[int, WorkerChild])
     backoff: Backoff = field(default_factory=Backoff)
+    healthy: bool = False
+    """A worker has been ready once: from now on nothing ends the supervisor but a stop."""
 
     def __iter__(self) -> Iterator[WorkerChild]:
         """The ordinary workers, without the solo lane."""
@@ -129,7 +131,7 @@ class Crew:
         """It has said so."""
         if worker.state is ChildState.BOOTING:
             worker.state, worker.deadline, worker.waiting = ChildState.READY, NEVER, ""
-        worker.was_ready = True
+        worker.was_ready = self.healthy = True
         self.backoff.succeeded()
 
     def tend(self, now: float) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from taskkitx import clock, log, process
-from taskkitx.backend import Subscription, TaskFilter
+from taskkitx.backend import Subscription
+from taskkitx.record import TaskFilter
 from taskkitx.settings import Settings
 from taskkitx.supervisor import fork, processes, signals
 from taskkitx.supervisor.burial import Burial, Dead

@@ -4,7 +4,7 @@ its children after every wake-up, so a signal that came twice or not at all chan
 import os
 import selectors
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from taskkitx import clock, log
@@ -12,13 +12,14 @@ from taskkitx.backends.connect import connect
 from taskkitx.errors import ConfigurationError
 from taskkitx.settings import Settings, default_url
 from taskkitx.supervisor import fork, processes, signals
-from taskkitx.supervisor.channel import Note
 from taskkitx.supervisor.child import CANNOT_START
 from taskkitx.supervisor.children import Child, Nursery, WorkerChild
 from taskkitx.supervisor.control import ControlSocket
 from taskkitx.supervisor.crew import Crew
 from taskkitx.supervisor.instance import Instance
 from taskkitx.supervisor.keeping import Keeping
+from taskkitx.supervisor.notes import Notes
+from taskkitx.supervisor.orders import Orders
 from taskkitx.supervisor.plan import Plan, describe_groups
 from taskkitx.supervisor.recycler import Recycler, ShouldRestart
 from taskkitx.supervisor.reload import Reloader
@@ -31,7 +32,6 @@ from taskkitx.supervisor.stop import Stop
 from taskkitx.supervisor.systemd import Notifier
 from taskkitx.supervisor.target import Target
 
-STORE_UNREACHABLE = 75
 _TICK = 1.0
 _GAP = 5.0
 """Seconds without a turn of the loop that mean, at the latest, that the whole tree was stopped."""
@@ -85,13 +85,10 @@ class Supervisor:
     should_restart: ShouldRestart | None = None
 
     _code: int | None = None
-    _healthy: bool = False
-    """A worker has been ready once: from now on nothing ends the supervisor but a stop."""
     _looked_at: float = 0.0
 
     def __post_init__(self) -> None:
         """Make everything that children share before the first of them."""
-        self.processes = self.plan.processes
         self.notifier = Notifier.from_environment()
         self.table = SlotTable(self.plan.regions)
         self.selector = selectors.DefaultSelector()
@@ -112,6 +109,26 @@ class Supervisor:
         self.stop = Stop(self.crew, self.keeping, self.reloader, self.settings, self.notifier)
         self.report = Report(
             self.instance.name, self.crew, self.keeping, self.stop, self.settings, self.notifier
+        )
+        self.orders = Orders(
+            self.crew,
+            self.replacements,
+            self.stop,
+            self.report,
+            self.notifier,
+            self.plan.processes,
+            self.plan.max_processes,
+        )
+        self.notes = Notes(
+            self.settings,
+            self.crew,
+            self.keeping,
+            self.solo_lane,
+            self.replacements,
+            self.recycler,
+            self.stop,
+            self.orders,
+            self.plan.require_store,
         )
         self.selector.register(self.inbox, selectors.EVENT_READ, self._read_signals)
         self.selector.register(self.control, selectors.EVENT_READ, self._answer)
@@ -139,7 +156,7 @@ class Supervisor:
         log.supervisor_started(
             pid=os.getpid(),
             instance=self.instance.name,
-            processes=self.processes,
+            processes=self.orders.processes,
             groups=describe_groups(self.plan.groups),
         )
         self._looked_at = clock.monotonic()
@@ -170,7 +187,7 @@ class Supervisor:
         moments = [now + _TICK, self.stop.grace_at, *(c.deadline for c in self._children())]
         if self.notifier.watchdog:
             moments.append(now + self.notifier.watchdog)
-        if not self.stop.degree and len(self.crew.serving()) < self.processes:
+        if not self.stop.degree and len(self.crew.serving()) < self.orders.processes:
             moments.append(now + max(0.01, self.crew.backoff.wait(now)))
         if self.keeping.url is not None and self.keeping.keeper is None:
             moments.append(now + max(0.01, self.keeping.backoff.wait(now)))
@@ -183,13 +200,13 @@ class Supervisor:
             self._code = self.stop.tend(now)
         else:
             self.reloader.tend(now)
-            self.crew.staff(self.processes, self.replacements)
+            self.crew.staff(self.orders.processes, self.replacements)
             self.replacements.tend(now)
             self.recycler.tend(now)
-            if self._healthy:
+            if self.crew.healthy:
                 self.solo_lane.tend(now)
         self.keeping.tend(now)
-        self.report.tend(now, self.processes)
+        self.report.tend(now, self.orders.processes)
 
     def _notice_gap(self, now: float) -> None:
         """When this process was stopped, so were its children: their silence means nothing."""
@@ -212,99 +229,17 @@ class Supervisor:
 
     def _hear(self, child: Child) -> None:
         for note in child.channel.receive():
-            if isinstance(child, WorkerChild):
-                self._hear_worker(child, note)
-            else:
-                self._hear_other(note)
+            self.notes.take(child, note)
         child.channel.flush()
         if child.channel.closed and child.channel in self.selector.get_map():
             self.selector.unregister(child.channel)
 
-    def _hear_worker(self, worker: WorkerChild, note: Note) -> None:
-        who = {"role": worker.role, "pid": worker.pid}
-        match note:
-            case {"kind": "store", "url": str(url)}:
-                self.keeping.url = self.keeping.url or url
-                self.crew.plan = self.keeping.plan = self.crew.plan.for_app(note["groups"])
-            case {"kind": "waiting", "reason": str(reason)}:
-                log.worker_waiting(**who, reason=reason)
-                worker.waiting = reason
-                worker.deadline = clock.monotonic() + self.settings.boot_timeout
-                if self.plan.require_store and not self._healthy:
-                    self.stop.refuse(reason, STORE_UNREACHABLE)
-            case {"kind": "failed", "reason": str(reason)} if self._healthy:
-                log.worker_boot_failed(**who, reason=reason)
-                self.replacements.failed(worker, reason)
-            case {"kind": "failed", "reason": str(reason)}:
-                self.stop.refuse(reason, CANNOT_START)
-            case {"kind": "ready"}:
-                self._healthy = True
-                self.crew.is_ready(worker)
-                seconds = clock.monotonic() - worker.started
-                groups = describe_groups(self.crew.plan.groups)
-                log.worker_ready(**who, seconds=seconds, groups=groups)
-            case {"kind": "grown", "rss": int(rss), "name": str(name)}:
-                self.recycler.has_grown(worker, rss, name)
-            case _:  # "condemned" only wakes the loop: the slots say which task
-                pass
-
-    def _hear_other(self, note: Note) -> None:
-        match note:
-            case {"kind": "ready"}:
-                self.keeping.is_ready()
-            case {"kind": "restored", "region": int(region), "worker_id": str(worker_id)}:
-                self.keeping.settled(region, worker_id)
-            case {"kind": "solo", "waiting": bool(waiting)}:
-                self.solo_lane.waiting = waiting
-            case {"kind": "evicted", "worker_id": str(worker_id)}:
-                self.crew.evict(worker_id)
-            case {"kind": "shutdown", "groups": groups}:
-                self._shut_down(groups)
-            case {"kind": "changed", "paths": str(paths)}:
-                if not self.stop.degree:
-                    self.replacements.roll(self.crew.serving(), f"changed: {paths}")
-            case {"kind": "failed", "reason": str(reason)}:
-                self.stop.refuse(reason, CANNOT_START)
-            case _:
-                pass
-
-    def _shut_down(self, groups: list[str] | None) -> None:
-        """An operator wants these groups, or all of them (None), served no more by anybody."""
-        left = {g: n for g, n in self.crew.plan.groups.items() if groups and g not in groups}
-        if not left:
-            self.stop.receive(signal.SIGTERM)
-        elif len(left) < len(self.crew.plan.groups):
-            self.crew.plan = replace(self.crew.plan, groups=left, groups_by_app=False)
-            self.replacements.roll(self.crew.serving(), f"left are {describe_groups(left)}")
-
     def _answer(self) -> None:
-        self.control.answer(partial(self.report.describe, self.processes))
+        self.control.answer(partial(self.report.describe, self.orders.processes))
 
     def _read_signals(self) -> None:
         for number in self.inbox.read():
-            self._obey(number)
-
-    def _obey(self, number: signal.Signals) -> None:
-        if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            self.stop.receive(number)
-        elif number == signal.SIGUSR2:
-            log.state_dump(state=self.report.describe(self.processes))
-        elif self.stop.degree:
-            return
-        elif number == signal.SIGHUP:
-            self.notifier.reloading()
-            self.replacements.roll(self.crew.serving(), number.name)
-        elif number in (signal.SIGTTIN, signal.SIGTTOU):
-            self._resize(number)
-
-    def _resize(self, number: signal.Signals) -> None:
-        wanted = self.processes + (1 if number == signal.SIGTTIN else -1)
-        if not 1 <= wanted <= self.plan.max_processes:
-            reason = f"{self.processes} processes are the limit"
-            log.signal_refused(signal=number.name, reason=reason)
-            return
-        self.processes = wanted
-        log.processes_changed(signal=number.name, processes=wanted)
+            self.orders.obey(number)
 
     # Deaths
 
@@ -343,5 +278,5 @@ class Supervisor:
             self.replacements.failed(worker, f"the new worker {death.how}")
             self.crew.boot_failed()
             outside = death.signal in (signal.SIGKILL, signal.SIGTERM)
-            if not self._healthy and not outside:
+            if not self.crew.healthy and not outside:
                 self.stop.refuse(f"the first worker {death.how} at boot", CANNOT_START)

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from taskkitx.backend import Lost
+from taskkitx.record import Lost
 from taskkitx.supervisor.slots import RunningTask
 from taskkitx.worker.slots import IfLost
 
