@@ -7,9 +7,9 @@ from pathlib import Path
 from benchmarks import tree
 from benchmarks.figure import Figure, Figures
 from taskkitx import CronSchedule, RegularSchedule, ScheduleEntry
-from taskkitx.backend import Record, TaskFilter
 from taskkitx.backends.memory import MemoryBackend
 from taskkitx.localtime import MachineZone
+from taskkitx.record import Record, TaskFilter
 from taskkitx.testing import FakeClock
 from taskkitx.worker.scheduling import Scheduler
 

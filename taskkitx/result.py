@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from taskkitx import clock, log
-from taskkitx.backend import Attempt, Backend, Record
+from taskkitx.backend import Backend
 from taskkitx.errors import (
     Failed,
     NoResult,
@@ -24,6 +24,7 @@ from taskkitx.errors import (
 from taskkitx.handler import TaskHandler
 from taskkitx.outcome import Cancelled
 from taskkitx.process import user_at_host
+from taskkitx.record import Attempt, Record
 from taskkitx.task import TaskState
 
 if TYPE_CHECKING:

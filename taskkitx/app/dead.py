@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from taskkitx.app.reading import pages_of_ids
-from taskkitx.backend import Backend, TaskFilter
+from taskkitx.backend import Backend
+from taskkitx.record import TaskFilter
 from taskkitx.task import TaskState
 
 FAILED = frozenset({TaskState.FAILED})

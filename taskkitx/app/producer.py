@@ -14,9 +14,10 @@ from taskkitx.app.options import (
     check_call_options,
 )
 from taskkitx.app.signature import Signature
-from taskkitx.backend import Backend, Put
+from taskkitx.backend import Backend
 from taskkitx.errors import DuplicateTask, EncodeError, InvalidArguments, InvalidTask
 from taskkitx.handler import TaskHandler
+from taskkitx.record import Put
 from taskkitx.result import Result
 from taskkitx.task import Task, TaskState, UniqueUntil
 

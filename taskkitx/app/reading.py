@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from taskkitx.backend import Attempt, Backend, Record, TaskFilter
+from taskkitx.backend import Backend
 from taskkitx.errors import ConfigurationError
+from taskkitx.record import Attempt, Record, TaskFilter
 from taskkitx.result import Progress
 from taskkitx.task import Task, TaskState
 

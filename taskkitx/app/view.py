@@ -7,8 +7,9 @@ from taskkitx.app import dead
 from taskkitx.app.handler import QueueHandler
 from taskkitx.app.options import Seconds, as_seconds
 from taskkitx.app.reading import Page, TaskInfo, as_states, count_states, read_page
-from taskkitx.backend import Backend, Record, TaskFilter
+from taskkitx.backend import Backend
 from taskkitx.errors import NotFound
+from taskkitx.record import Record, TaskFilter
 from taskkitx.result import Progress, Result
 from taskkitx.task import TaskState
 

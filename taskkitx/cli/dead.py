@@ -2,10 +2,11 @@
 
 import click
 
-from taskkitx.backend import Backend, Record
+from taskkitx.backend import Backend
 from taskkitx.cli.output import duration, print_json, print_table
 from taskkitx.cli.store import opened, store_options
 from taskkitx.cli.tasks import describe, show
+from taskkitx.record import Record
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from taskkitx.backend import Backend, TaskFilter
+from taskkitx.backend import Backend
 from taskkitx.errors import ConfigurationError
 from taskkitx.handler import limits_of
 from taskkitx.process import run_directory
+from taskkitx.record import TaskFilter
 from taskkitx.settings import Settings
 from taskkitx.supervisor.plan import Plan
 from taskkitx.supervisor.processes import resident_memory

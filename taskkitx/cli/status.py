@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from taskkitx.backend import Backend, GroupStatus, WorkerRecord
+from taskkitx.backend import Backend
 from taskkitx.cli.output import duration, print_json, print_table, printable
 from taskkitx.cli.store import opened, store_options, without_password
+from taskkitx.record import GroupStatus, WorkerRecord
 from taskkitx.task import TaskState
 
 CAP = 10_000

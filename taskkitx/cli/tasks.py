@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from taskkitx.backend import Record, TaskFilter
 from taskkitx.cli.output import duration, moment, print_json, print_table, printable
 from taskkitx.cli.store import opened, store_options
 from taskkitx.errors import NotFound
 from taskkitx.process import user_at_host
+from taskkitx.record import Record, TaskFilter
 from taskkitx.task import TaskState
 
 _STATES = {state.label: state for state in TaskState}

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from taskkitx.backend import Backend, Exchanged
+from taskkitx.backend import Backend
 from taskkitx.outcome import Outcome
+from taskkitx.record import Exchanged
 from taskkitx.task import Task
 
 SOLO_POOL = "solo"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from taskkitx import clock, log
-from taskkitx.backend import Backend, Lost
+from taskkitx.backend import Backend
+from taskkitx.record import Lost
 from taskkitx.settings import Settings
 from taskkitx.worker.services import Service
 

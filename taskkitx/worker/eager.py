@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from taskkitx import clock
-from taskkitx.backend import Record
 from taskkitx.handler import TaskHandler
 from taskkitx.outcome import Discarded, Failed, Outcome, Retried, Succeeded
+from taskkitx.record import Record
 from taskkitx.result import prevent_to_wait_result
 from taskkitx.settings import Settings
 from taskkitx.task import Task, TaskState

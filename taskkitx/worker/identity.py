@@ -4,7 +4,7 @@ import os
 import socket
 
 from taskkitx import clock, process
-from taskkitx.backend import WorkerRecord
+from taskkitx.record import WorkerRecord
 
 
 def describe(worker_id: str, instance: str) -> WorkerRecord:

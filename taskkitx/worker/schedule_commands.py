@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
-from taskkitx.backend import Backend, Put
+from taskkitx.backend import Backend
 from taskkitx.errors import NotFound
 from taskkitx.localtime import MachineZone
+from taskkitx.record import Put
 from taskkitx.schedule import ScheduleEntry
 from taskkitx.worker.schedule_state import CATALOGUE, Definition, Record, State, read_catalogue
 from taskkitx.worker.scheduling import TOUCH_INTERVAL, Course

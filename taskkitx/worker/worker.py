@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 from taskkitx import clock, log
-from taskkitx.backend import Backend, Exchanged
+from taskkitx.backend import Backend
 from taskkitx.errors import StoreRefused, StoreUnavailable
 from taskkitx.outcome import Outcome
+from taskkitx.record import Exchanged
 from taskkitx.settings import Settings
 from taskkitx.task import Task
 from taskkitx.wakeup import Bell

@@ -10,12 +10,13 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
-from taskkitx.backend import WorkerRecord
 from taskkitx.backends.connect import connect
+from taskkitx.backends.sql.events import events_after, last_event
 from taskkitx.cli import main
 from taskkitx.cli.status import group_rows
 from taskkitx.cli.store import without_password
 from taskkitx.outcome import Failed, Fault, Succeeded
+from taskkitx.record import WorkerRecord
 from taskkitx.task import Task, TaskState
 
 
@@ -174,7 +175,7 @@ def test_cancel_and_discard(run, backend):
 
 def test_pause_and_resume_reach_the_store_and_who_listens(run, backend):
     put(backend, group="mail")
-    before = backend.last_event()
+    before = last_event(backend)
 
     assert run("pause", "mail").exit_code == 0
     assert [group.paused for group in backend.groups()] == [True]
@@ -182,7 +183,7 @@ def test_pause_and_resume_reach_the_store_and_who_listens(run, backend):
     assert run("resume").exit_code == 0
 
     assert [group.paused for group in backend.groups()] == [False]
-    events = [json.loads(event) for _, event in backend.events_after(before)]
+    events = [json.loads(event) for _, event in events_after(backend, before)]
     assert events == [
         {"name": "pause", "groups": ["mail"]},
         {"name": "resume", "groups": None},

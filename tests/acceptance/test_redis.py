@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from taskkitx.backend import TaskFilter
 from taskkitx.backends.connect import connect
+from taskkitx.record import TaskFilter
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0

@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 
 from taskkitx import connect
-from taskkitx.backend import Lost, WorkerRecord
 from taskkitx.outcome import Failed, Fault, Outcome, Retried, Succeeded
+from taskkitx.record import Lost, WorkerRecord
 from taskkitx.task import Task, TaskState
 from tests.servers import connect_plainly
 

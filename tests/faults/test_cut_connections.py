@@ -4,8 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from taskkitx.backend import WorkerRecord
 from taskkitx.outcome import Succeeded
+from taskkitx.record import WorkerRecord
 from taskkitx.task import Task
 from tests.servers import connect_plainly
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from taskkitx.backend import Lost, WorkerRecord
 from taskkitx.errors import StoreUnavailable
 from taskkitx.outcome import Failed, Fault, Retried, Succeeded
+from taskkitx.record import Lost, WorkerRecord
 from taskkitx.task import Task, TaskState
 
 W = "wk_lost_replies"

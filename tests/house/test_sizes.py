@@ -9,11 +9,8 @@ MAX_FILE = 300
 MAX_FUNCTION = 40
 
 LONG_FILES = {
-    "taskkitx/backend.py": "the port to a store: one protocol, four fifths of it prose",
     "taskkitx/backends/memory/backend.py": "one verb of the port after the other, each a few lines",
     "taskkitx/backends/redis/backend.py": "one verb of the port after the other, each a few lines",
-    "taskkitx/backends/sql/backend.py": "one verb of the port after the other, each a few lines",
-    "taskkitx/supervisor/supervisor.py": "one loop over one state: what it hears and what it does about it",
 }
 LONG_FUNCTIONS = {
     "taskkitx/backends/sql/schema.py:_task": "one line per column",

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import Phase
 
-from taskkitx.backend import Lost, Put
 from taskkitx.backends.memory import MemoryBackend
 from taskkitx.outcome import Outcome
+from taskkitx.record import Lost, Put
 from taskkitx.task import Task, TaskState
 from taskkitx.testing import FakeClock
 from taskkitx.testing.model import check_against_memory

@@ -58,7 +58,7 @@ class Watched(MySqlBackend):
             return session.run([f"EXPLAIN {text}"])[0].rows
 
         names = ("id", "select", "table", "type", "keys", "key", "len", "ref", "rows", "extra")
-        found = [dict(zip(names, row, strict=True)) for row in self._read(explain)]
+        found = [dict(zip(names, row, strict=True)) for row in self.read(explain)]
         return [row for row in found if row["table"] in ("taskkitx_task", "task")]
 
     def rows_touched(self, work):

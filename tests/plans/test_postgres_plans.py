@@ -60,7 +60,7 @@ def explain(backend, statement, parameters, *, options="FORMAT JSON"):
         session.rows("SELECT set_config('transaction_read_only', 'on', true)")
         return found[0]
 
-    found = backend._write(look)
+    found = backend.write(look)
     return (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
 
 

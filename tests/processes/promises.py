@@ -39,7 +39,7 @@ def cut_back_offs_short(kit):
         connections.ask("EVAL", CUT_SHORT_ON_REDIS, 1, keys.base, "")
         return
     statement = "UPDATE taskkitx_task SET due = 0 WHERE state IN (0, 2)"
-    kit.backend._write(lambda session: session.change(statement))
+    kit.backend.write(lambda session: session.change(statement))
 
 
 def finish(kit, ids, patience=60.0, *, hurry=False):

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 import redis
 
-from taskkitx.backend import TaskFilter
 from taskkitx.errors import NotFound, StoreUnavailable
+from taskkitx.record import TaskFilter
 from tests.processes.ledger import APP
 from tests.processes.promises import Ledger, assert_kept_every_promise, finish
 

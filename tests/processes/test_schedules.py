@@ -8,7 +8,7 @@ import time
 import pytest
 
 from taskkitx import make_kit
-from taskkitx.backend import TaskFilter
+from taskkitx.record import TaskFilter
 from tests.processes.ledger import Handler
 
 SEED = 5

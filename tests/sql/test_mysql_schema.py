@@ -12,13 +12,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.dialects import mysql
 
 from taskkitx import Task, connect
-from taskkitx.backend import Lost, WorkerRecord
 from taskkitx.backends.sql.events import SqlBridge
 from taskkitx.backends.sql.mysql_schema import BytewiseName
 from taskkitx.backends.sql.schema import tables
 from taskkitx.cli import main
 from taskkitx.errors import ConfigurationError
 from taskkitx.outcome import Failed, Fault, Succeeded
+from taskkitx.record import Lost, WorkerRecord
 from tests.servers import connect_plainly
 
 

@@ -43,7 +43,7 @@ def test_who_may_know_is_told_whose_it_is(opened, empty_mysql_url):
 
     with snapshot(empty_mysql_url) as number:
         young = backend.alarms()
-        found = backend._read(lambda session: mysql_snapshots.alarms(session, -5.0))
+        found = backend.read(lambda session: mysql_snapshots.alarms(session, -5.0))
 
     assert young == []
     assert [line for line in found if f"end it (KILL {number})" in line]

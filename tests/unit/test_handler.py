@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from taskkitx import EncodeError, Failed, Kit, Task, TaskHandler, make_kit
-from taskkitx.backend import TaskFilter
+from taskkitx.record import TaskFilter
 
 
 class Doubling(TaskHandler[int, int]):

@@ -10,12 +10,12 @@ from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, MasterDownError, MovedError
 
 from taskkitx import TaskHandler, connect
-from taskkitx.backend import TaskFilter, WorkerRecord
 from taskkitx.backends.redis.errors import translated
 from taskkitx.backends.redis.health import redis_loses_data, risks
 from taskkitx.errors import ConfigurationError, SchemaMismatch, StoreRefused, StoreUnavailable
 from taskkitx.impl.redis import make_kit
 from taskkitx.outcome import Failed, Fault, Retried, Succeeded
+from taskkitx.record import TaskFilter, WorkerRecord
 from taskkitx.settings import Settings
 from taskkitx.task import Task, TaskState
 

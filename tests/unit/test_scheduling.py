@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskkitx import IntervalSchedule, RegularSchedule, ScheduleEntry, TaskState
-from taskkitx.backend import Backend, TaskFilter
+from taskkitx.backend import Backend
 from taskkitx.backends.memory import MemoryBackend
 from taskkitx.backends.redis.backend import RedisBackend
 from taskkitx.backends.redis.server import server_at
@@ -19,6 +19,7 @@ from taskkitx.backends.sql.postgres import PostgresBackend
 from taskkitx.backends.sql.sqlite import SqliteBackend
 from taskkitx.errors import InvalidSchedule, StoreRefused, StoreUnavailable
 from taskkitx.outcome import Succeeded
+from taskkitx.record import TaskFilter
 from taskkitx.testing import FakeClock
 from taskkitx.worker.scheduling import Scheduler, scheduler_services
 from tests.stores import STORES, url_of

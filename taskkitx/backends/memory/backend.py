@@ -9,18 +9,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from taskkitx import clock as clocks
-from taskkitx.backend import (
-    Attempt,
-    Exchanged,
-    GroupStatus,
-    Lost,
-    Put,
-    Record,
-    Subscription,
-    TaskFilter,
-    Watch,
-    WorkerRecord,
-)
+from taskkitx.backend import Subscription, Watch
 from taskkitx.backends.memory import cycle, reads
 from taskkitx.backends.memory import row as rows
 from taskkitx.backends.memory.hints import MemoryListener, MemoryWatch
@@ -28,6 +17,16 @@ from taskkitx.backends.memory.row import Row
 from taskkitx.backends.memory.store import Lease, MemoryStore, store_at
 from taskkitx.clock import Clock
 from taskkitx.outcome import Outcome
+from taskkitx.record import (
+    Attempt,
+    Exchanged,
+    GroupStatus,
+    Lost,
+    Put,
+    Record,
+    TaskFilter,
+    WorkerRecord,
+)
 from taskkitx.task import Task, TaskState
 
 Hearer = TypeVar("Hearer", MemoryListener, MemoryWatch)

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from taskkitx.backend import GroupStatus, TaskFilter
 from taskkitx.backends.memory.row import Row
+from taskkitx.record import GroupStatus, TaskFilter
 from taskkitx.task import TaskState
 
 

@@ -3,7 +3,6 @@
 import random
 from dataclasses import dataclass, replace
 
-from taskkitx.backend import Attempt, Lost, Record
 from taskkitx.outcome import (
     Cancelled,
     Discarded,
@@ -14,6 +13,7 @@ from taskkitx.outcome import (
     Retried,
     Succeeded,
 )
+from taskkitx.record import Attempt, Lost, Record
 from taskkitx.task import Task, TaskState, UniqueUntil
 
 BACK_OFF = 10.0

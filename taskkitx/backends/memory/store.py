@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from taskkitx.backend import Put, WorkerRecord
 from taskkitx.backends.memory import row as rows
 from taskkitx.backends.memory.hints import Hints
 from taskkitx.backends.memory.row import Row
 from taskkitx.event import ControlEvent
+from taskkitx.record import Put, WorkerRecord
 from taskkitx.task import Task, TaskState
 
 _WORK = (TaskState.QUEUED, TaskState.SOLO, TaskState.PARKED)

@@ -8,18 +8,7 @@ from weakref import WeakSet
 
 from taskkitx import clock as clocks
 from taskkitx import log
-from taskkitx.backend import (
-    Attempt,
-    Exchanged,
-    GroupStatus,
-    Lost,
-    Put,
-    Record,
-    Subscription,
-    TaskFilter,
-    Watch,
-    WorkerRecord,
-)
+from taskkitx.backend import Subscription, Watch
 from taskkitx.backends.redis import cycle, fields, health, reads
 from taskkitx.backends.redis.connections import Connections
 from taskkitx.backends.redis.cycle import Answer
@@ -34,6 +23,16 @@ from taskkitx.backends.redis.server import Server
 from taskkitx.clock import Clock
 from taskkitx.errors import StoreUnavailable
 from taskkitx.outcome import Outcome
+from taskkitx.record import (
+    Attempt,
+    Exchanged,
+    GroupStatus,
+    Lost,
+    Put,
+    Record,
+    TaskFilter,
+    WorkerRecord,
+)
 from taskkitx.task import Task, TaskState
 
 Hearer = TypeVar("Hearer", HintListener, HintWatch)

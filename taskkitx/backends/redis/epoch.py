@@ -4,7 +4,7 @@ random word that lives as long as the data. Workers it has forgotten that way re
 import secrets
 from collections.abc import Collection
 
-from taskkitx.backend import WorkerRecord
+from taskkitx.record import WorkerRecord
 
 
 def new_epoch() -> bytes:

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taskkitx.backend import Attempt, Record, WorkerRecord
+from taskkitx.record import Attempt, Record, WorkerRecord
 from taskkitx.task import Task, TaskState, UniqueUntil
 
 Fields = Mapping[bytes, bytes]

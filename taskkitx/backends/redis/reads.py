@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from taskkitx.backend import GroupStatus, Record, TaskFilter
 from taskkitx.backends.redis.connections import Connections
 from taskkitx.backends.redis.fields import due_of_place, to_record, to_text
 from taskkitx.backends.redis.keys import Keys
+from taskkitx.record import GroupStatus, Record, TaskFilter
 from taskkitx.task import TaskState
 
 PAGE = 500

@@ -2,106 +2,41 @@
 
 import itertools
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from taskkitx.backend import (
+from taskkitx.backend import Subscription, Watch
+from taskkitx.backends.sql import commands, cycle, leases, puts, reads, rows
+from taskkitx.backends.sql import statements as sql
+from taskkitx.backends.sql.joined import after_commit
+from taskkitx.backends.sql.listening import HintListener, HintWatch
+from taskkitx.backends.sql.session import first
+from taskkitx.backends.sql.store import SqlStore
+from taskkitx.outcome import Outcome
+from taskkitx.record import (
     Attempt,
     Exchanged,
     GroupStatus,
     Lost,
     Put,
     Record,
-    Subscription,
     TaskFilter,
-    Watch,
     WorkerRecord,
 )
-from taskkitx.backends.sql import commands, cycle, leases, puts, reads, rows
-from taskkitx.backends.sql import statements as sql
-from taskkitx.backends.sql.joined import after_commit
-from taskkitx.backends.sql.listening import HintListener, HintWatch
-from taskkitx.backends.sql.schema_names import Naming
-from taskkitx.backends.sql.session import Session, first
-from taskkitx.outcome import Outcome, Succeeded
 from taskkitx.task import Task, TaskState
 from taskkitx.wakeup import LocalHints
 
-Answer = TypeVar("Answer")
-Work = Callable[[Session], Answer]
-
 EVENT_LIFETIME = 24 * 3600.0
-EVENTS = "control events"
-"""Whoever waits for control events watches for the end of a task of this name, which no task can have."""
 
 
-class SqlBackend(ABC):
-    """A store as a set of verbs; a dialect says how statements reach it and how the hot path is written."""
-
-    event_poll = 1.0
-    """Seconds between two looks for control events whose hint was lost, or that another host sent."""
+class SqlBackend(SqlStore):
+    """A store as a set of verbs, on what its dialect brings."""
 
     def __init__(self, hints: LocalHints) -> None:
         """`hints` connect the processes of this machine."""
-        self._hints = hints
+        super().__init__(hints)
         self._seq = itertools.count(time.time_ns())
-
-    def ddl(self) -> str:
-        """The statements of all revisions of the schema, for people who apply them themselves."""
-        from taskkitx.backends.sql.migrate import statements
-
-        return statements(self.dialect, self.naming)
-
-    # What a dialect brings
-
-    dialect: str
-    """The engine's name in SQLAlchemy."""
-    naming = Naming()
-    """What the tables are called."""
-
-    @property
-    @abstractmethod
-    def url(self) -> str: ...
-
-    @abstractmethod
-    def now(self) -> float: ...
-
-    @abstractmethod
-    def open(self) -> None: ...
-
-    @abstractmethod
-    def close(self) -> None: ...
-
-    @abstractmethod
-    def _write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
-        """Run `work` in a transaction. `durable`: a person or program waits for this write and relies on it."""
-
-    @abstractmethod
-    def _once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
-        """As `_write`, for work that calls its session once: it may commit by itself."""
-
-    @abstractmethod
-    def _read(self, work: Work[Answer]) -> Answer:
-        """Run `work`, which only reads."""
-
-    @abstractmethod
-    def _put(self, tasks: Sequence[Task]) -> list[Put]:
-        """Put tasks durably, the way the store does that fastest."""
-
-    @abstractmethod
-    def _joined(self, connection: Any) -> Session:
-        """A session on the caller's own connection, inside its transaction. Raises ConfigurationError."""
-
-    @abstractmethod
-    def _hot(
-        self, worker_id: str, outcomes: Sequence[Succeeded], wanted: Mapping[str, int], seq: int
-    ) -> tuple[set[str], list[Task]]:
-        """Write simple outcomes and claim, promoting what is due first: the accepted ids, and the claims in order."""
-
-    def _tell_work(self, groups: Collection[str]) -> None:
-        """These groups may have work."""
-        self._hints.work(groups)
 
     # Tasks come in
 
@@ -138,79 +73,77 @@ class SqlBackend(ABC):
             return Exchanged(accepted, [])
         written, claims = self._hot(worker_id, simple, wanted, next(self._seq))
         if simple:
-            self._hints.finished([outcome.task.id for outcome in simple])
+            self.hints.finished([outcome.task.id for outcome in simple])
         return Exchanged(accepted | written, claims)
 
     def _write_others(self, worker_id: str, outcomes: Sequence[Outcome]) -> set[str]:
         """What needs history or puts more tasks has a transaction of its own, before the claim."""
-        accepted = self._write(lambda session: cycle.write(session, worker_id, outcomes))
-        self._hints.finished(accepted)
+        accepted = self.write(lambda session: cycle.write(session, worker_id, outcomes))
+        self.hints.finished(accepted)
         groups = {task.group for outcome in outcomes for task in outcome.then}
         self._tell_work(groups | {outcome.task.group for outcome in outcomes})
         return accepted
 
     def claim_solo(self, worker_id: str, groups: Collection[str]) -> Task | None:
         seq = next(self._seq)
-        claims = self._write(lambda session: commands.claim_solo(session, worker_id, groups, seq))
+        claims = self.write(lambda session: commands.claim_solo(session, worker_id, groups, seq))
         return claims[0] if claims else None
 
     def claim_parked(
         self, worker_id: str, group: str, names: Collection[str], limit: int
     ) -> list[Task]:
-        if not self._read(lambda session: commands.any_parked(session, group, names)):
+        if not self.read(lambda session: commands.any_parked(session, group, names)):
             return []
         seq = next(self._seq)
-        return self._write(
+        return self.write(
             lambda session: commands.claim_parked(session, worker_id, group, names, limit, seq)
         )
 
     def release(self, worker_id: str, claims: Sequence[Task], *, parked: bool = False) -> int:
         if not claims:
             return 0
-        released = self._write(lambda session: commands.release(session, worker_id, claims, parked))
+        released = self.write(lambda session: commands.release(session, worker_id, claims, parked))
         self._tell_work({task.group for task in claims})
-        self._hints.finished([task.id for task in claims])
+        self.hints.finished([task.id for task in claims])
         return released
 
     def owned(self, worker_id: str, older_than: float) -> list[tuple[str, int]]:
         which = {"worker": worker_id, "age": older_than}
-        return [(row[0], row[1]) for row in self._read(lambda s: s.rows(sql.OWNED, which))]
+        return [(row[0], row[1]) for row in self.read(lambda s: s.rows(sql.OWNED, which))]
 
     def next_due(self, groups: Collection[str]) -> float | None:
-        return self._read(lambda session: reads.next_due(session, groups)) if groups else None
+        return self.read(lambda session: reads.next_due(session, groups)) if groups else None
 
     @abstractmethod
     def persist(self) -> None: ...
 
     def progress(self, worker_id: str, task: Task, progress: str) -> bool:
         entry = {**cycle.fence(worker_id, task), "progress": progress}
-        return self._once(lambda session: session.change(sql.PROGRESS, entry)) == 1
+        return self.once(lambda session: session.change(sql.PROGRESS, entry)) == 1
 
     def cancel_requested(self, worker_id: str) -> Collection[str]:
-        return {
-            row[0] for row in self._read(lambda s: s.rows(sql.TO_CANCEL, {"worker": worker_id}))
-        }
+        return {row[0] for row in self.read(lambda s: s.rows(sql.TO_CANCEL, {"worker": worker_id}))}
 
     # Leases
 
     def register(self, worker: WorkerRecord, ttl: float) -> None:
-        self._once(lambda session: leases.register(session, worker, ttl))
+        self.once(lambda session: leases.register(session, worker, ttl))
 
     def renew(self, workers: Mapping[str, Mapping[str, Any]], ttl: float) -> Collection[str]:
         if not workers:
             return ()
-        return self._once(lambda session: leases.renew(session, workers, ttl))
+        return self.once(lambda session: leases.renew(session, workers, ttl))
 
     def deregister(self, worker_ids: Collection[str]) -> None:
         if worker_ids:
             ids = [{"id": worker_id} for worker_id in sorted(worker_ids)]
-            self._once(lambda session: session.change_each(sql.FORGET_WORKER, ids))
+            self.once(lambda session: session.change_each(sql.FORGET_WORKER, ids))
 
     def workers(self) -> list[WorkerRecord]:
-        return self._read(leases.known_workers)
+        return self.read(leases.known_workers)
 
     def expired_workers(self) -> list[str]:
-        return self._read(leases.expired_workers)
+        return self.read(leases.expired_workers)
 
     def restore(
         self,
@@ -221,7 +154,7 @@ class SqlBackend(ABC):
         lost: Lost | None = None,
         limit: int = 1000,
     ) -> int:
-        restored, groups = self._write(
+        restored, groups = self.write(
             lambda session: leases.restore(
                 session, worker_id, charged or {}, suspects or {}, lost, limit
             )
@@ -237,64 +170,62 @@ class SqlBackend(ABC):
     ) -> dict[str, TaskState]:
         if not ids:
             return {}
-        found = self._write(lambda session: commands.cancel(session, ids, by, states), durable=True)
-        self._hints.finished(found)
+        found = self.write(lambda session: commands.cancel(session, ids, by, states), durable=True)
+        self.hints.finished(found)
         return found
 
     def retry(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
         if not ids:
             return 0
-        groups = self._write(lambda session: commands.retry(session, ids, states), durable=True)
+        groups = self.write(lambda session: commands.retry(session, ids, states), durable=True)
         self._tell_work(set(groups))
         return len(groups)
 
     def discard(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
         if not ids:
             return 0
-        discarded = self._write(
-            lambda session: commands.discard(session, ids, states), durable=True
-        )
-        self._hints.finished(ids)
+        discarded = self.write(lambda session: commands.discard(session, ids, states), durable=True)
+        self.hints.finished(ids)
         return discarded
 
     # Reads
 
     def get_many(self, ids: Collection[str]) -> dict[str, Record]:
-        return self._read(lambda session: reads.get_many(session, ids)) if ids else {}
+        return self.read(lambda session: reads.get_many(session, ids)) if ids else {}
 
     def attempts(self, task_id: str) -> list[Attempt]:
-        found = self._read(lambda session: session.rows(sql.ATTEMPTS, {"id": task_id}))
+        found = self.read(lambda session: session.rows(sql.ATTEMPTS, {"id": task_id}))
         return [rows.to_attempt(row) for row in found]
 
     def list_tasks(
         self, which: TaskFilter, *, limit: int = 50, after: str | None = None
     ) -> list[Record]:
-        return self._read(lambda session: reads.list_tasks(session, which, limit, after))
+        return self.read(lambda session: reads.list_tasks(session, which, limit, after))
 
     def groups(self, cap: int = 10_000) -> list[GroupStatus]:
-        return self._read(lambda session: reads.groups(session, cap))
+        return self.read(lambda session: reads.groups(session, cap))
 
     # Pause
 
     def pause(self, groups: Collection[str] | None) -> None:
-        self._write(lambda session: commands.set_paused(session, groups, True), durable=True)
+        self.write(lambda session: commands.set_paused(session, groups, True), durable=True)
 
     def resume(self, groups: Collection[str] | None) -> None:
-        self._write(lambda session: commands.set_paused(session, groups, False), durable=True)
+        self.write(lambda session: commands.set_paused(session, groups, False), durable=True)
         self._tell_work(groups or ())
 
     # Schedules
 
     def scheduler_state(self, scheduler: str) -> bytes | None:
         found: bytes | None = first(
-            self._read(lambda session: session.rows(sql.SCHEDULER_STATE, {"name": scheduler}))
+            self.read(lambda session: session.rows(sql.SCHEDULER_STATE, {"name": scheduler}))
         )
         return found
 
     def fire(
         self, scheduler: str, expected: bytes | None, state: bytes, tasks: Sequence[Task]
     ) -> bool:
-        fired = self._write(
+        fired = self.write(
             lambda session: commands.fire(session, scheduler, expected, state, tasks), durable=True
         )
         if fired and tasks:
@@ -306,10 +237,10 @@ class SqlBackend(ABC):
     def purge(self, limit: int = 1000) -> int:
         purged: list[str] = []
         # A look first: retention comes often, and mostly has nothing to lock out others for.
-        if self._read(lambda session: reads.disposable(session, 1)):
-            purged = self._write(lambda session: commands.purge(session, limit))
-            self._hints.finished(purged)
-        self._once(lambda session: session.change(sql.PURGE_EVENTS, {"age": EVENT_LIFETIME}))
+        if self.read(lambda session: reads.disposable(session, 1)):
+            purged = self.write(lambda session: commands.purge(session, limit))
+            self.hints.finished(purged)
+        self.once(lambda session: session.change(sql.PURGE_EVENTS, {"age": EVENT_LIFETIME}))
         return len(purged)
 
     # Health
@@ -321,30 +252,8 @@ class SqlBackend(ABC):
 
     def listen(self, on_work: Callable[[frozenset[str] | None], None]) -> Subscription:
         self.open()
-        return HintListener(self._hints.listen(), on_work)
+        return HintListener(self.hints.listen(), on_work)
 
     def watch(self, task_id: str) -> Watch:
         self.open()
-        return HintWatch(self._hints.watch(task_id))
-
-    # Control events, for the bridge
-
-    def send_event(self, event: bytes) -> None:
-        """Keep a control event and tell who listens."""
-
-        def send(session: Session) -> None:
-            # One after the other, so that numbers appear in their order and no reader passes one by.
-            session.rows(sql.SERIALIZE_EVENTS)
-            session.change(sql.SEND_EVENT, {"data": event})
-
-        self._write(send, durable=True)
-        self._hints.finished([EVENTS])
-
-    def last_event(self) -> int:
-        """The number of the newest event."""
-        return int(first(self._read(lambda session: session.rows(sql.LAST_EVENT))))
-
-    def events_after(self, number: int) -> list[tuple[int, bytes]]:
-        """Events newer than this one, oldest first, a bounded number."""
-        found = self._read(lambda session: session.rows(sql.EVENTS_AFTER, {"number": number}))
-        return [(row[0], row[1]) for row in found]
+        return HintWatch(self.hints.watch(task_id))

@@ -4,11 +4,39 @@ import threading
 from collections.abc import Iterator
 
 from taskkitx.backend import Watch
-from taskkitx.backends.sql.backend import EVENTS, SqlBackend
+from taskkitx.backends.sql import statements as sql
+from taskkitx.backends.sql.backend import SqlBackend
+from taskkitx.backends.sql.session import Session, first
+from taskkitx.backends.sql.store import SqlStore
 from taskkitx.errors import StoreUnavailable
 from taskkitx.event import ControlEvent, decode_control_event, encode_control_event
 
 TROUBLE_PAUSE = 1.0
+EVENTS = "control events"
+"""Whoever waits for control events watches for the end of a task of this name, which no task can have."""
+
+
+def send_event(store: SqlStore, event: bytes) -> None:
+    """Keep a control event and tell who listens."""
+
+    def send(session: Session) -> None:
+        # One after the other, so that numbers appear in their order and no reader passes one by.
+        session.rows(sql.SERIALIZE_EVENTS)
+        session.change(sql.SEND_EVENT, {"data": event})
+
+    store.write(send, durable=True)
+    store.hints.finished([EVENTS])
+
+
+def last_event(store: SqlStore) -> int:
+    """The number of the newest event."""
+    return int(first(store.read(lambda session: session.rows(sql.LAST_EVENT))))
+
+
+def events_after(store: SqlStore, number: int) -> list[tuple[int, bytes]]:
+    """Events newer than this one, oldest first, a bounded number."""
+    found = store.read(lambda session: session.rows(sql.EVENTS_AFTER, {"number": number}))
+    return [(row[0], row[1]) for row in found]
 
 
 class SqlBridge:
@@ -22,7 +50,7 @@ class SqlBridge:
 
     def send_event(self, event: ControlEvent) -> None:
         """Keep the event for everybody who listens."""
-        self._backend.send_event(encode_control_event(event))
+        send_event(self._backend, encode_control_event(event))
 
     def receive_events(self) -> Iterator[ControlEvent]:
         """Events sent from this call on."""
@@ -33,7 +61,7 @@ class SqlBridge:
 
     def _first_number(self) -> int | None:
         try:
-            return self._backend.last_event()
+            return last_event(self._backend)
         except StoreUnavailable:
             return None
 
@@ -45,8 +73,8 @@ class SqlBridge:
                     hints = self._backend.watch(EVENTS)
                     self._hints.add(hints)
                 if seen is None:
-                    seen = self._backend.last_event()
-                new = self._backend.events_after(seen)
+                    seen = last_event(self._backend)
+                new = events_after(self._backend, seen)
             except StoreUnavailable:
                 self._closed.wait(TROUBLE_PAUSE)
                 continue

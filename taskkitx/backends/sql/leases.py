@@ -5,12 +5,12 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from taskkitx.backend import Lost, WorkerRecord
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.cycle import remember, wait_again
 from taskkitx.backends.sql.rows import to_worker
 from taskkitx.backends.sql.session import Session
 from taskkitx.ids import group_of
+from taskkitx.record import Lost, WorkerRecord
 
 BACK_OFF = 10.0
 SOLO_FROM_LOST = 2

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from taskkitx.backend import Lost, Put
 from taskkitx.backends.sql import cycle, mysql_cycle, mysql_errors, puts, server_schema
-from taskkitx.backends.sql.backend import Answer, SqlBackend, Work
+from taskkitx.backends.sql.backend import SqlBackend
 from taskkitx.backends.sql.foreseen import Foreseen
 from taskkitx.backends.sql.joined import driver_connection
 from taskkitx.backends.sql.mysql_link import Link, MySqlDriver
@@ -15,10 +14,12 @@ from taskkitx.backends.sql.mysql_text import CLOCK, Text
 from taskkitx.backends.sql.mysql_url import MySqlUrl
 from taskkitx.backends.sql.server import Pool
 from taskkitx.backends.sql.session import first
+from taskkitx.backends.sql.store import Answer, Work
 from taskkitx.backends.sql.watermarks import Watermarks
 from taskkitx.clock import Clock
 from taskkitx.errors import ConfigurationError, StoreUnavailable
 from taskkitx.outcome import Succeeded
+from taskkitx.record import Lost, Put
 from taskkitx.task import Task
 from taskkitx.wakeup import LocalHints
 
@@ -52,7 +53,7 @@ class MySqlBackend(SqlBackend):
     def now(self) -> float:
         if self._text.clock is not None:
             return self._text.clock()
-        return float(first(self._read(lambda session: session.rows(f"SELECT {CLOCK}"))))
+        return float(first(self.read(lambda session: session.rows(f"SELECT {CLOCK}"))))
 
     # Opening
 
@@ -115,7 +116,7 @@ class MySqlBackend(SqlBackend):
 
     def close(self) -> None:
         self._prepared = False
-        self._hints.close()
+        self.hints.close()
         self._pool.close()
 
     # Working
@@ -123,7 +124,7 @@ class MySqlBackend(SqlBackend):
     def _session(self, link: Link, again: bool) -> MySqlSession:
         return MySqlSession(link, self._text, again=again)
 
-    def _write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+    def write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
         self.open()
 
         def transaction(link: Link, again: bool) -> Answer:
@@ -132,12 +133,12 @@ class MySqlBackend(SqlBackend):
 
         return self._pool.run(transaction, patient=durable)
 
-    def _once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+    def once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
         self.open()
         return self._pool.run(lambda link, again: work(self._session(link, again)), patient=durable)
 
-    def _read(self, work: Work[Answer]) -> Answer:
-        return self._once(work)
+    def read(self, work: Work[Answer]) -> Answer:
+        return self.once(work)
 
     def _put(self, tasks: Sequence[Task]) -> list[Put]:
         self.open()
@@ -183,7 +184,7 @@ class MySqlBackend(SqlBackend):
         if written == len(outcomes):
             return {outcome.task.id for outcome in outcomes}, claims
         tasks = [outcome.task for outcome in outcomes]
-        return self._read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
+        return self.read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
 
     def put(self, tasks: Sequence[Task], *, connection: Any = None) -> list[Put]:
         if connection is None:
@@ -214,7 +215,7 @@ class MySqlBackend(SqlBackend):
         """Whether the worker owns tasks once its last transaction has ended; False, too, when that takes too long."""
         which = {"worker": worker_id}
         try:
-            return bool(self._once(lambda session: session.rows(_OWNED_IN_THE_END, which)))
+            return bool(self.once(lambda session: session.rows(_OWNED_IN_THE_END, which)))
         except StoreUnavailable:
             return False  # then the sweep for dead workers finds them
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import psycopg
 
-from taskkitx.backend import Put, Subscription
+from taskkitx.backend import Subscription
 from taskkitx.backends.sql import cycle, postgres_cycle, postgres_errors, puts, server_schema
-from taskkitx.backends.sql.backend import Answer, SqlBackend, Work
+from taskkitx.backends.sql.backend import SqlBackend
 from taskkitx.backends.sql.foreseen import Foreseen
 from taskkitx.backends.sql.joined import driver_connection
 from taskkitx.backends.sql.postgres_driver import PostgresDriver, migrate
@@ -23,10 +23,12 @@ from taskkitx.backends.sql.postgres_snapshots import alarms, is_held
 from taskkitx.backends.sql.postgres_url import PostgresUrl
 from taskkitx.backends.sql.server import Pool
 from taskkitx.backends.sql.session import first
+from taskkitx.backends.sql.store import Answer, Work
 from taskkitx.backends.sql.watermarks import Watermarks
 from taskkitx.clock import Clock
 from taskkitx.errors import ConfigurationError, StoreError, StoreUnavailable
 from taskkitx.outcome import Succeeded
+from taskkitx.record import Put
 from taskkitx.task import Task
 from taskkitx.wakeup import LocalHints
 
@@ -62,7 +64,7 @@ class PostgresBackend(SqlBackend):
     def now(self) -> float:
         if self._text.clock is not None:
             return self._text.clock()
-        return float(first(self._read(lambda session: session.rows(f"SELECT {CLOCK}"))))
+        return float(first(self.read(lambda session: session.rows(f"SELECT {CLOCK}"))))
 
     # Opening
 
@@ -79,7 +81,7 @@ class PostgresBackend(SqlBackend):
     def connection_limits(self) -> tuple[int, int]:
         """How many connections a process may open, its listener's included, and how many the server allows in all."""
         allowed = first(
-            self._read(lambda session: session.rows("SELECT current_setting('max_connections')"))
+            self.read(lambda session: session.rows("SELECT current_setting('max_connections')"))
         )
         return self._address.pool + 1, int(allowed)
 
@@ -110,7 +112,7 @@ class PostgresBackend(SqlBackend):
 
     def close(self) -> None:
         self._prepared = False
-        self._hints.close()
+        self.hints.close()
         self._pool.close()
 
     # Working
@@ -118,7 +120,7 @@ class PostgresBackend(SqlBackend):
     def _session(self, connection: PgConnection, again: bool) -> PostgresSession:
         return PostgresSession(connection, self._text, again=again)
 
-    def _write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+    def write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
         self.open()
 
         def transaction(connection: PgConnection, again: bool) -> Answer:
@@ -127,18 +129,18 @@ class PostgresBackend(SqlBackend):
 
         return self._pool.run(transaction, patient=durable)
 
-    def _once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+    def once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
         self.open()
         return self._pool.run(
             lambda connection, again: work(self._session(connection, again)), patient=durable
         )
 
-    def _read(self, work: Work[Answer]) -> Answer:
-        return self._once(work)
+    def read(self, work: Work[Answer]) -> Answer:
+        return self.once(work)
 
     def _put(self, tasks: Sequence[Task]) -> list[Put]:
         # One statement inserts them all; what comes before and after it may commit by itself.
-        return self._once(lambda session: puts.put(session, tasks), durable=True)
+        return self.once(lambda session: puts.put(session, tasks), durable=True)
 
     def _joined(self, connection: Any) -> PostgresSession:
         driver: PgConnection = driver_connection(connection, psycopg.Connection, "psycopg")
@@ -167,7 +169,7 @@ class PostgresBackend(SqlBackend):
         if written == len(outcomes):
             return {outcome.task.id for outcome in outcomes}, claims
         tasks = [outcome.task for outcome in outcomes]
-        return self._read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
+        return self.read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
 
     def next_due(self, groups: Collection[str]) -> float | None:
         foreseen, self._foreseen = self._foreseen, None
@@ -201,7 +203,7 @@ class PostgresBackend(SqlBackend):
             pass  # a lost hint costs a poll interval; what it told of is committed
 
     def _notify(self, connection: PgConnection, groups: Collection[str]) -> None:
-        place = self._hints.place()
+        place = self.hints.place()
         connection.execute(
             "SELECT pg_notify(%s, told) FROM unnest(%s::text[]) AS told",
             [self._channel, [f"{place}:{group}" for group in groups]],
@@ -227,7 +229,7 @@ class PostgresBackend(SqlBackend):
         return NotifyListener(
             lambda: self._driver.connect_to(dsn, PATIENCE, limits={}),
             self._channel,
-            self._hints.place,
+            self.hints.place,
             on_work,
             local,
         )

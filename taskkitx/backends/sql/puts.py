@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from taskkitx.backend import Put
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.session import Session, first
 from taskkitx.errors import StoreUnavailable
+from taskkitx.record import Put
 from taskkitx.task import Task
 
 TRIES = 5

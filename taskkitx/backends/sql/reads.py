@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from taskkitx.backend import GroupStatus, Record, TaskFilter
 from taskkitx.backends.sql import rows
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.session import Session, first
+from taskkitx.record import GroupStatus, Record, TaskFilter
 from taskkitx.task import TaskState
 
 PAGE = 500

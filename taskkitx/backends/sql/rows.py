@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from taskkitx.backend import Attempt, Record, WorkerRecord
+from taskkitx.record import Attempt, Record, WorkerRecord
 from taskkitx.task import Task, TaskState, UniqueUntil
 
 Row = Sequence[Any]

@@ -7,16 +7,17 @@ from typing import Any
 from urllib.parse import quote
 
 from taskkitx import clock as clocks
-from taskkitx.backend import Put
 from taskkitx.backends.sql import cycle, puts, rows, sqlite_cycle
-from taskkitx.backends.sql.backend import Answer, SqlBackend, Work
+from taskkitx.backends.sql.backend import SqlBackend
 from taskkitx.backends.sql.connections import PATIENCE, Connections
 from taskkitx.backends.sql.joined import sqlite_connection
 from taskkitx.backends.sql.sqlite_file import check_path, prepare
 from taskkitx.backends.sql.sqlite_leases import lease_clock
 from taskkitx.backends.sql.sqlite_session import SqliteSession
+from taskkitx.backends.sql.store import Answer, Work
 from taskkitx.clock import Clock
 from taskkitx.outcome import Succeeded
+from taskkitx.record import Put
 from taskkitx.task import Task
 from taskkitx.wakeup import LocalHints
 
@@ -66,22 +67,22 @@ class SqliteBackend(SqlBackend):
 
     def close(self) -> None:
         self._prepared = False
-        self._hints.close()
+        self.hints.close()
         self._connections.close()
 
     def _session(self, connection: sqlite3.Connection) -> SqliteSession:
         return SqliteSession(connection, self._clock(), self._leases.now)
 
-    def _write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+    def write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
         self.open()
         return self._connections.transaction(
             lambda connection: work(self._session(connection)), durable=durable
         )
 
-    def _once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
-        return self._write(work, durable=durable)
+    def once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
+        return self.write(work, durable=durable)
 
-    def _read(self, work: Work[Answer]) -> Answer:
+    def read(self, work: Work[Answer]) -> Answer:
         self.open()
         with self._connections.reading() as connection:
             return work(self._session(connection))
@@ -113,14 +114,14 @@ class SqliteBackend(SqlBackend):
         if changed - len(claims) == len(outcomes):
             return {outcome.task.id for outcome in outcomes}, claims
         tasks = [outcome.task for outcome in outcomes]
-        return self._read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
+        return self.read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
 
     def expired_workers(self) -> list[str]:
-        return self._read(self._leases.expired_workers)
+        return self.read(self._leases.expired_workers)
 
     def persist(self) -> None:
         # A synced commit makes all commits before it durable: the log is one file.
-        self._write(
+        self.write(
             lambda session: session.change("UPDATE taskkitx_version SET version_num = version_num"),
             durable=True,
         )
@@ -128,7 +129,7 @@ class SqliteBackend(SqlBackend):
     def purge(self, limit: int = 1000) -> int:
         purged = super().purge(limit)
         if purged:  # a bounded part of the file's free pages goes back to the file system
-            self._write(lambda session: session.rows("PRAGMA incremental_vacuum(1000)"))
+            self.write(lambda session: session.rows("PRAGMA incremental_vacuum(1000)"))
         if self._log_size() > LOG_ALARM:  # in vain as long as the reader is there that made it grow
             self._connections.statement(
                 lambda writer: writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

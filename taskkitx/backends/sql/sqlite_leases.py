@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from taskkitx import clock as clocks
 from taskkitx import process
-from taskkitx.backend import WorkerRecord
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.leases import known_workers
 from taskkitx.backends.sql.session import Session
 from taskkitx.clock import Clock
+from taskkitx.record import WorkerRecord
 
 
 @dataclass(frozen=True, slots=True)

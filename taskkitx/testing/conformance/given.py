@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taskkitx.backend import Backend, Lost, Record
+from taskkitx.backend import Backend
 from taskkitx.outcome import (
     Cancelled,
     Discarded,
@@ -16,6 +16,7 @@ from taskkitx.outcome import (
     Retried,
     Succeeded,
 )
+from taskkitx.record import Lost, Record
 from taskkitx.task import Task, TaskState
 
 WORKER = "wk_a"

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from taskkitx.backend import Backend, WorkerRecord
+from taskkitx.backend import Backend
 from taskkitx.outcome import Succeeded
+from taskkitx.record import WorkerRecord
 from taskkitx.testing.clock import FakeClock
 from taskkitx.testing.conformance.given import (
     ANOTHER,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from taskkitx.backend import Backend, TaskFilter
+from taskkitx.backend import Backend
 from taskkitx.outcome import Failed, Succeeded
+from taskkitx.record import TaskFilter
 from taskkitx.task import TaskState
 from taskkitx.testing.clock import FakeClock
 from taskkitx.testing.conformance.given import (

@@ -1,7 +1,8 @@
 """Taking tasks back from a dead worker: who is charged, who is suspected, who simply goes on."""
 
-from taskkitx.backend import Backend, Lost, WorkerRecord
+from taskkitx.backend import Backend
 from taskkitx.outcome import Failed
+from taskkitx.record import Lost, WorkerRecord
 from taskkitx.task import Task, TaskState
 from taskkitx.testing.clock import FakeClock
 from taskkitx.testing.conformance.given import (

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from taskkitx.backend import Backend, TaskFilter
+from taskkitx.backend import Backend
 from taskkitx.outcome import Failed
+from taskkitx.record import TaskFilter
 from taskkitx.task import UniqueUntil
 from taskkitx.testing.clock import FakeClock
 from taskkitx.testing.conformance.given import (

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from taskkitx.backend import Backend, Lost, TaskFilter, WorkerRecord
+from taskkitx.backend import Backend
 from taskkitx.ids import MAX_GROUP, MAX_NAME
 from taskkitx.outcome import Failed, Fault, Succeeded
+from taskkitx.record import Lost, TaskFilter, WorkerRecord
 from taskkitx.testing.conformance.given import (
     WORKER,
     claim_one,

@@ -7,8 +7,8 @@ from itertools import cycle
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from taskkitx.backend import Lost, TaskFilter, WorkerRecord
 from taskkitx.backends.memory.store import store_at
+from taskkitx.record import Lost, TaskFilter, WorkerRecord
 from taskkitx.task import TaskState, UniqueUntil
 from taskkitx.testing.model import seen
 from taskkitx.testing.model.ground import ANY, FINISHED, WORKERS, ModelGround, when, when_put

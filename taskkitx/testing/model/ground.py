@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from taskkitx.backend import Backend, TaskFilter
+from taskkitx.backend import Backend
 from taskkitx.backends.memory import MemoryBackend
+from taskkitx.record import TaskFilter
 from taskkitx.task import Task, TaskState, UniqueUntil
 from taskkitx.testing.clock import FakeClock
 from taskkitx.testing.model import seen

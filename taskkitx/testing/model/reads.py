@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from taskkitx.backend import TaskFilter
+from taskkitx.record import TaskFilter
 from taskkitx.task import TaskState
 from taskkitx.testing.model import seen
 from taskkitx.testing.model.ground import ANY, GROUPS, NAMES, WORKERS, ModelGround, when_put

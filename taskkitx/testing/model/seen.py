@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from taskkitx.backend import Attempt, Exchanged, GroupStatus, Record, WorkerRecord
+from taskkitx.record import Attempt, Exchanged, GroupStatus, Record, WorkerRecord
 from taskkitx.task import Task, TaskState
 
 Look = Callable[[Any, float], object]

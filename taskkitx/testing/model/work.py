@@ -6,7 +6,6 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from taskkitx.backend import TaskFilter
 from taskkitx.outcome import (
     Cancelled,
     Discarded,
@@ -17,6 +16,7 @@ from taskkitx.outcome import (
     Retried,
     Succeeded,
 )
+from taskkitx.record import TaskFilter
 from taskkitx.task import Task, TaskState
 from taskkitx.testing.model import seen
 from taskkitx.testing.model.ground import (
