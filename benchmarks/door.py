@@ -24,16 +24,7 @@ def door(folder: Path, tasks: int = 50_000) -> Figures:
 def _drain(folder: Path, name: str, app: str, work: list[Task]) -> float:
     with tree.store(folder, name) as kit:
         kit.backend.open()
-        kit.send_pause_event()
-        kit.backend.put(work)
-        with tree.workers(app=app):
-            while len(kit.backend.workers()) < 2:
-                time.sleep(0.01)
-            time.sleep(0.5)
-            began = time.perf_counter()
-            kit.send_resume_event()
-            tree.wait_for_these(kit, [task.id for task in work])
-            return len(work) / (time.perf_counter() - began)
+        return tree.drain(kit, work, app)
 
 
 def progress(folder: Path) -> Figures:

@@ -4,9 +4,13 @@ import multiprocessing
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from taskkitx.backends.sql.sqlite import SqliteBackend
+
+Place = TypeVar("Place")
 
 BATCH = 256
 
@@ -36,8 +40,9 @@ def make(path: Path, tasks: int) -> None:
     connection.close()
 
 
-def work(path: Path) -> None:
+def work(path: Path, ready: Callable[[], object]) -> None:
     connection = connect(path)
+    ready()
     worker, seq = str(os.getpid()), 0
     done: list[tuple[str, int]] = []
     while True:
@@ -70,18 +75,27 @@ def work(path: Path) -> None:
     connection.close()
 
 
+def seconds(
+    work: Callable[[Place, Callable[[], object]], None], place: Place, processes: int
+) -> float:
+    """How long so many processes work at once, from the moment that all have said they are ready."""
+    context = multiprocessing.get_context("fork")
+    ready = context.Barrier(processes + 1)
+    workers = [context.Process(target=work, args=(place, ready.wait)) for _ in range(processes)]
+    for worker in workers:
+        worker.start()
+    ready.wait()
+    began = time.perf_counter()
+    for worker in workers:
+        worker.join()
+    return time.perf_counter() - began
+
+
 def drain(folder: Path, tasks: int, processes: int = 2) -> float:
     """Tasks per second."""
     path = folder / "floor.db"
     make(path, tasks)
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=work, args=(path,)) for _ in range(processes)]
-    began = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return tasks / (time.perf_counter() - began)
+    return tasks / seconds(work, path, processes)
 
 
 def one_by_one(folder: Path, rows: int) -> float:

@@ -1,10 +1,11 @@
 """The floor on Postgres: the worker's cycle in plain psycopg, a statement a cycle, without threads, leases, retries."""
 
-import multiprocessing
 import os
-import time
+from collections.abc import Callable
 
 import psycopg
+
+from benchmarks import floor
 
 BATCH = 256
 
@@ -42,10 +43,11 @@ def fill(url: str, tasks: int) -> None:
         )
 
 
-def work(url: str) -> None:
+def work(url: str, ready: Callable[[], object]) -> None:
     worker = str(os.getpid())
     done: list[tuple[str, int, bytes]] = []
     with connect(url) as connection:
+        ready()
         while True:
             claims = connection.execute(
                 CYCLE,
@@ -63,14 +65,7 @@ def work(url: str) -> None:
 def drain(url: str, tasks: int, processes: int = 2) -> float:
     """Tasks per second."""
     fill(url, tasks)
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=work, args=(url,)) for _ in range(processes)]
-    began = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return tasks / (time.perf_counter() - began)
+    return tasks / floor.seconds(work, url, processes)
 
 
 def insert(connection: psycopg.Connection, number: int, rows: int) -> None:

@@ -1,18 +1,17 @@
 """The same workloads on a private MariaDB, each beside its floor in plain pymysql."""
 
 import itertools
-import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pymysql
 
-from benchmarks import tree
+from benchmarks import floor, tree
 from benchmarks.figure import Figure, Figures, Workload
 from taskkitx import InitiateTaskArgs, Kit
 from tests.servers import MariaDB, connect_plainly
@@ -48,26 +47,11 @@ def store(made: MariaDB, folder: Path) -> Generator[Kit[str, str]]:
 def drain(folder: Path, tasks: int = 20_000) -> Figures:
     with server() as made:
         with store(made, folder) as kit:
-            rate = _drain(kit, tasks)
+            rate = tree.drain(kit, tree.noops(tasks))
         with store(made, folder) as kit:
             reference = _floor_drain(kit.backend.url, tasks)
     what = "MariaDB: drain, 2 processes x 8 threads"
     return {what: Figure(rate, "tasks/s", reference, ">= 0.4 of floor")}
-
-
-def _drain(kit: Kit[str, str], tasks: int) -> float:
-    kit.send_pause_event()
-    work = tree.noops(tasks)
-    for start in range(0, tasks, 1000):
-        kit.backend.put(work[start : start + 1000])
-    with tree.workers():
-        while len(kit.backend.workers()) < 2:
-            time.sleep(0.01)
-        time.sleep(0.5)
-        began = time.perf_counter()
-        kit.send_resume_event()
-        tree.wait_for_these(kit, [task.id for task in work])
-        return tasks / (time.perf_counter() - began)
 
 
 def _floor_drain(url: str, tasks: int, processes: int = 2) -> float:
@@ -78,20 +62,14 @@ def _floor_drain(url: str, tasks: int, processes: int = 2) -> float:
         for start in range(0, tasks, 1000):
             cursor.executemany(INSERT, rows[start : start + 1000])
         connection.commit()
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_work, args=(url,)) for _ in range(processes)]
-    began = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return tasks / (time.perf_counter() - began)
+    return tasks / floor.seconds(_work, url, processes)
 
 
-def _work(url: str) -> None:
+def _work(url: str, ready: Callable[[], object]) -> None:
     worker = str(os.getpid())
     with connect_plainly(url) as connection, connection.cursor() as cursor:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        ready()
         ids: list[str] = []
         for seq in itertools.count():
             connection.begin()

@@ -54,18 +54,7 @@ def _empty(made: Postgres) -> str:
 
 def _drain(made: Postgres, folder: Path, tasks: int = 50_000) -> Figures:
     with tree.store(folder, "", _empty(made)) as kit:
-        kit.send_pause_event()
-        work = tree.noops(tasks)
-        for at in range(0, tasks, 1000):
-            kit.backend.put(work[at : at + 1000])
-        with tree.workers():
-            while len(kit.backend.workers()) < 2:
-                time.sleep(0.01)
-            time.sleep(0.5)
-            began = time.perf_counter()
-            kit.send_resume_event()
-            tree.wait_for_these(kit, [task.id for task in work])
-            rate = tasks / (time.perf_counter() - began)
+        rate = tree.drain(kit, tree.noops(tasks))
     reference = floor_postgres.drain(_empty(made), tasks)
     return {
         "Postgres: drain, 2 processes x 8 threads": Figure(

@@ -45,20 +45,18 @@ def noops(count: int, due: float | None = None) -> list[Task]:
     return [Task.init("default", "noop", b"1", due=due) for _ in range(count)]
 
 
-def drain(kit: Kit[str, str], count: int) -> float:
-    """Tasks per second of a tree that is ready before they may be claimed."""
+def drain(kit: Kit[str, str], work: Sequence[Task], app: str = "benchmarks.app:kit") -> float:
+    """Tasks per second of a tree that is ready before they may be claimed, until the last one is done."""
     kit.send_pause_event()
-    work = noops(count)
-    for start in range(0, count, 5000):
-        kit.backend.put(work[start : start + 5000])
-    with workers():
+    for start in range(0, len(work), 1000):
+        kit.backend.put(work[start : start + 1000])
+    with workers(app=app):
         while len(kit.backend.workers()) < 2:
             time.sleep(0.01)
         time.sleep(0.5)
-        began = time.perf_counter()
+        began = kit.backend.now()
         kit.send_resume_event()
-        wait_for_these(kit, [task.id for task in work])
-        return count / (time.perf_counter() - began)
+        return len(work) / (last_done(kit, [task.id for task in work]) - began)
 
 
 def pick_ups(kit: Kit[str, str]) -> tuple[list[float], list[float]]:
@@ -84,12 +82,14 @@ def wait_for(kit: Kit[str, str], finished: int, cap: int) -> None:
         time.sleep(0.01)
 
 
-def wait_for_these(kit: Kit[str, str], ids: Sequence[str]) -> None:
-    """Until these have finished, at a cost that does not depend on what else is in the store."""
-    # The last to be claimed tell when it is worth looking at all.
-    for block in (ids[-256:], *(ids[at : at + 5000] for at in range(0, len(ids), 5000))):
+def last_done(kit: Kit[str, str], ids: Sequence[str]) -> float:
+    """When the last of these finished, by the store's clock; waits for that at next to no cost to who does the work."""
+    # The one to be claimed last tells when it is worth looking at the others.
+    for block in (ids[-1:], *(ids[at : at + 5000] for at in range(0, len(ids), 5000))):
         while not all(record.state.finished for record in kit.backend.get_many(block).values()):
-            time.sleep(0.005)
+            time.sleep(0.02)
+    blocks = (kit.backend.get_many(ids[at : at + 5000]) for at in range(0, len(ids), 5000))
+    return max(record.done or 0.0 for block in blocks for record in block.values())
 
 
 def family(pid: int) -> list[int]:

@@ -24,7 +24,7 @@ def _drain(folder: Path, name: str, tasks: int, waiting: int = 0, finished: int 
     with tree.store(folder, name) as kit:
         kit.backend.open()
         _fill(Path(kit.backend.url.removeprefix("sqlite:///")), waiting, finished)
-        return tree.drain(kit, tasks)
+        return tree.drain(kit, tree.noops(tasks))
 
 
 def _fill(path: Path, waiting: int, finished: int) -> None:
