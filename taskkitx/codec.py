@@ -14,6 +14,7 @@ from taskkitx.errors import ConfigurationError, DecodeError, EncodeError
 DEEPEST = 500
 """Nesting beyond that is refused: encoders would run out of stack."""
 
+_SMALL = 1 << 63
 LONGEST_INTEGER = 10_000
 """Bits of an integer in JSON; Python itself refuses to read much longer ones."""
 
@@ -40,8 +41,11 @@ class JSONCodec:
 
     def encode(self, value: Any) -> bytes:
         """The value as UTF-8 JSON."""
+        # What most functions return, without the generator that makes JSON of whole trees.
         if value is None:
-            return b"null"  # what most functions return
+            return b"null"
+        if type(value) is int and -_SMALL < value < _SMALL:
+            return b"%d" % value
         _check(value, "value", 0, _check_json)
         return _write_json(value).encode()
 

@@ -123,21 +123,18 @@ class Task:
         waits = due is not None or options.get("delay") is not None
         if not isinstance(data, bytes):
             raise InvalidTask(f"a task's data is bytes, not {type(data).__name__}")
-        state: dict[str, Any] = {
-            "id": make_task_id(check_group(group)),
-            "name": check_name(name),
-            "data": data,
-            "due": created if due is None else _timestamp("due", due),
-            "created": created,
-            "scheduled": None if scheduled is None else _timestamp("scheduled", scheduled),
-            "ttl": ttl,
-            "state": TaskState.SCHEDULED if waits else TaskState.QUEUED,
-        }
+        # A frozen dataclass sets every field by itself; leaving defaults to the class halves the cost of an enqueue.
+        state = (task := object.__new__(cls)).__dict__
+        state["id"] = make_task_id(check_group(group))
+        state["name"] = check_name(name)
+        state["data"] = data
+        state["due"] = created if due is None else _timestamp("due", due)
+        state["created"] = created
+        state["scheduled"] = None if scheduled is None else _timestamp("scheduled", scheduled)
+        state["ttl"] = ttl
+        state["state"] = TaskState.SCHEDULED if waits else TaskState.QUEUED
         if options:
             return _checked(cls(**state, **options))
-        # A frozen dataclass sets every field by itself; leaving defaults to the class halves the cost of an enqueue.
-        task = object.__new__(cls)
-        task.__dict__.update(state)
         # The defaults need no check, and most tasks are made of them.
         return _checked(task) if waits or scheduled is not None or ttl != DEFAULT_TASK_TTL else task
 

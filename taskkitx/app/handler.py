@@ -73,7 +73,7 @@ class QueueHandler:
                 hook.call(context, TaskState.SUCCEEDED.label)
         return result
 
-    def _arguments(self, task: Task) -> Call:
+    def _arguments(self, task: Task) -> tuple[Any, Any]:
         try:
             codec = JSON if task.headers is None else self._registry.codec_of(task.headers)
             args, kwargs = codec.decode(task.data)
@@ -81,7 +81,7 @@ class QueueHandler:
             raise UnreadableArguments(
                 f"the arguments of {task.name} cannot be read: {error}"
             ) from error
-        return Call(args, kwargs)
+        return args, kwargs
 
     def get_retry_interval(self, task: Task, exception: BaseException) -> float | None:
         """As the function's rule says."""
@@ -111,7 +111,7 @@ class QueueHandler:
 
     def decode_call(self, task: Task) -> Call:
         """What the function is called with. Raises DecodeError."""
-        return self._arguments(task)
+        return Call(*self._arguments(task))
 
     # Hooks
 

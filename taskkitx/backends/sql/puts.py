@@ -35,6 +35,9 @@ def _put(
         session.change_each(sql.FREE_WINDOWS, [{"key": key} for key in keys])
     tasks = sorted(tasks, key=_in_one_order)
     inserted = session.insert([task for _, task in tasks])
+    if all(inserted):
+        answers.update((place, Put(task.id, True)) for place, task in tasks)
+        return []
     refused: list[tuple[int, Task]] = []
     for (place, task), created in zip(tasks, inserted, strict=True):
         if created:

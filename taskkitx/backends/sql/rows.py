@@ -10,6 +10,7 @@ from taskkitx.task import Task, TaskState, UniqueUntil
 Row = Sequence[Any]
 
 _STATES = {int(state): state for state in TaskState}
+_QUEUED = int(TaskState.QUEUED)
 TASK_COLUMNS = 22
 
 
@@ -115,7 +116,8 @@ def due_parts(task: Task) -> tuple[int, float | None, float]:
 
 def plain_row(task: Task, now: float) -> tuple[Any, ...]:
     """The values of `statements.PLAIN_COLUMNS`."""
-    state, due = due_of(task, now)
+    at_once = task.state is TaskState.QUEUED and task.delay is None
+    state, due = (_QUEUED, now) if at_once else due_of(task, now)
     return task.id, task.group, task.name, task.data, state, -task.priority, due, now, task.ttl
 
 
