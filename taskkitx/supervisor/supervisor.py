@@ -98,6 +98,12 @@ class Supervisor:
         shared = (self.target, self.plan, self.settings, self.table, self.nursery, self._adopt)
         self.crew = Crew(*shared)
         self.keeping = Keeping(*shared)
+        self._lay_down_rules()
+        self.selector.register(self.inbox, selectors.EVENT_READ, self._read_signals)
+        self.selector.register(self.control, selectors.EVENT_READ, self._answer)
+
+    def _lay_down_rules(self) -> None:
+        """What is decided about children, each kind of decision by its own part."""
         self.solo_lane = SoloLane(self.crew)
         self.replacements = Replacements(
             self.crew.spawn, self.settings.drain_timeout or 30.0, self.notifier.reloaded
@@ -130,8 +136,6 @@ class Supervisor:
             self.orders,
             self.plan.require_store,
         )
-        self.selector.register(self.inbox, selectors.EVENT_READ, self._read_signals)
-        self.selector.register(self.control, selectors.EVENT_READ, self._answer)
 
     def run(self) -> int:
         """The whole life; returns the exit code."""

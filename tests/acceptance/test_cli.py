@@ -260,7 +260,7 @@ def test_a_database_of_somebody_else_is_left_alone(run, tmp_path):
 
 
 def test_a_file_of_a_newer_version_is_refused(run, backend):
-    backend._write(lambda session: session.change("UPDATE taskkitx_version SET version_num = 'z'"))
+    backend.write(lambda session: session.change("UPDATE taskkitx_version SET version_num = 'z'"))
     backend.close()
 
     for command in ("status", "migrate"):

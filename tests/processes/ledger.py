@@ -112,6 +112,11 @@ class Handler:
         time.sleep(seconds)
         held.append(bytearray(os.urandom(4096)) * (megabytes << 8))
 
+    def do_devour(self, task):
+        """Occupy more and more, until the kernel has had enough."""
+        while True:
+            held.append(bytearray(os.urandom(4096)) * (8 << 8))
+
     def do_feast(self, task, megabytes, until):
         """Occupy so much for as long as it takes to be killed, unless that has happened already."""
         meal = bytearray(os.urandom(4096)) * (megabytes << 8)

@@ -7,6 +7,7 @@ import pytest
 
 from taskkitx.task import TaskState
 from tests.processes.ledger import APP, ASKED_APP
+from tests.processes.memory_limit import memory_limit
 from tests.processes.promises import Ledger, cut_back_offs_short
 
 MANY = 15.0
@@ -273,3 +274,23 @@ def test_a_task_that_needs_far_more_than_the_limit_runs_alone_and_succeeds(tree,
     # Because it is over the limit, or because no suspect waits any more: which of the two is a race.
     tree.wait("worker_ended", role="solo lane")
     assert len(tree.seen("worker_killed")) == 1
+
+
+def test_a_task_for_which_the_kernel_has_not_enough_memory_fails_alone(tree, tasks):
+    """The kernel kills whom it likes, and leaves no word: only a death alone in the process is proof."""
+    with memory_limit(400 << 20) as limit:
+        tree = started(tree, processes=2)
+        tree.wait("worker_ready", count=2)
+        limit.hold(tree.session())
+        innocent = tasks.put("sleep", count=7, seconds=1.0)
+        (greedy,) = tasks.put("devour")
+
+        (record,) = tasks.finish([greedy], patience=2 * MANY)
+
+        assert (record.state, record.task.crashes) == (TaskState.FAILED, 3)
+        assert "SIGKILL" in record.error
+        for other in tasks.finish(innocent, patience=2 * MANY):
+            assert other.state is TaskState.SUCCEEDED
+            assert (other.task.crashes, other.task.lost) == (0, 0)
+        tree.signal(signal.SIGTERM)
+        assert tree.exit() == 0
