@@ -21,7 +21,7 @@ class Mutant:
     """One broken build."""
 
     test: str
-    """As pytest selects it, below tests/processes."""
+    """As pytest selects it, below tests, or below tests/processes where no folder is named."""
     file: str
     """Below taskkitx."""
     good: str
@@ -300,6 +300,18 @@ MUTANTS = [
         "            if self.close is not None:\n                self.close()\n",
         "",
     ),
+    Mutant(
+        "sql/test_sqlite_turns.py::test_who_came_first",
+        "backends/sql/connections.py",
+        "        with self._turnstile.queue():",
+        "        if True:",
+    ),
+    Mutant(
+        "conformance/test_conformance_sqlite.py::test_a_stale_outcome",
+        "backends/sql/sqlite_cycle.py",
+        "WHERE t.attempt = v.column2 AND t.worker_id",
+        "WHERE t.worker_id",
+    ),
 ]
 
 
@@ -321,13 +333,14 @@ def survives(mutant: Mutant) -> bool:
             raise SystemExit(f"{mutant.file} does not hold exactly once:\n{mutant.good}")
         broken.write_text(text.replace(mutant.good, mutant.bad))
         file, _, test = mutant.test.partition("::")
+        file = file if "/" in file else f"processes/{file}"
         command = [
             sys.executable,
             "-m",
             "pytest",
             "-q",
             "-x",
-            f"tests/processes/{file}",
+            f"tests/{file}",
             "-k",
             test,
         ]
