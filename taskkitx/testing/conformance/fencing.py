@@ -114,6 +114,17 @@ class FencingConformance(Ground):
         assert backend.get_many([follower.id]) == {}
 
     @EVERY_STALE
+    def test_a_stale_result_changes_nothing(self, backend: Backend, stale: Stale) -> None:
+        """The outcome of nearly all attempts may have a way to the store of its own."""
+        task = stale(backend)
+        before = record_of(backend, task), backend.attempts(task.id)
+
+        accepted = backend.finish(WORKER, [Succeeded(task, b"wrong")])
+
+        assert set(accepted) == set()
+        assert (record_of(backend, task), backend.attempts(task.id)) == before
+
+    @EVERY_STALE
     @pytest.mark.parametrize("parked", [False, True])
     def test_a_stale_release_changes_nothing(
         self, backend: Backend, stale: Stale, parked: bool
