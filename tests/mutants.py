@@ -100,6 +100,12 @@ MUTANTS = [
         "Exception as error:",
     ),
     Mutant(
+        "unit/test_runner.py::test_a_fault_of_the_engine",
+        "worker/running.py",
+        "except BaseException as error:  # noqa: BLE001  # ours",
+        "except ZeroDivisionError as error:  # noqa: BLE001  # ours",
+    ),
+    Mutant(
         "test_guilt.py::test_a_task_that_must_run_at_most_once",
         "supervisor/burial.py",
         "dead.verdict.suspects | dead.verdict.told",

@@ -109,7 +109,7 @@ def test_a_guilty_task_kills_its_neighbours_once_and_then_only_itself(tree, task
 
 
 def test_what_python_can_catch_is_an_ordinary_failure(tree, tasks):
-    """Seen to end the thread, and to leave the task running for ever, with `except Exception` around the handler."""
+    """Seen to be taken for a fault of the engine with `except Exception` around the handler."""
     tree = started(tree, processes=1)
     kinds = ["MemoryError", "SystemExit", "KeyboardInterrupt", "GeneratorExit"]
     failing = [tasks.put("raise", kind=kind)[0] for kind in kinds]
@@ -124,6 +124,7 @@ def test_what_python_can_catch_is_an_ordinary_failure(tree, tasks):
         assert record.task.crashes == 0
     assert {record.state for record in tasks.finish(innocent)} == {TaskState.SUCCEEDED}
     assert tree.seen("worker_died") == []
+    assert tree.seen("unexpected") == []  # its task's failure, not ours
 
 
 def test_a_task_that_must_not_crash_twice_fails_at_the_first(tree, tasks):
