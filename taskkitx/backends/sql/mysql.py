@@ -1,80 +1,45 @@
 """The port on MySQL 8.0.1 or newer and MariaDB 10.6 or newer, through pymysql or mysqlclient."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taskkitx.backends.sql import cycle, mysql_cycle, mysql_errors, puts, server_schema
-from taskkitx.backends.sql.backend import SqlBackend
-from taskkitx.backends.sql.foreseen import Foreseen
+from taskkitx.backends.sql import mysql_cycle, mysql_errors, puts
 from taskkitx.backends.sql.joined import driver_connection
 from taskkitx.backends.sql.mysql_link import Link, MySqlDriver
 from taskkitx.backends.sql.mysql_session import MySqlSession, data_size
 from taskkitx.backends.sql.mysql_snapshots import alarms, is_held
 from taskkitx.backends.sql.mysql_text import CLOCK, Text
 from taskkitx.backends.sql.mysql_url import MySqlUrl
-from taskkitx.backends.sql.server import Pool
+from taskkitx.backends.sql.server_backend import PATIENCE, Exchange, ServerBackend
 from taskkitx.backends.sql.session import first
-from taskkitx.backends.sql.store import Answer, Work
 from taskkitx.backends.sql.watermarks import Watermarks
 from taskkitx.clock import Clock
 from taskkitx.errors import ConfigurationError, StoreUnavailable
 from taskkitx.outcome import Succeeded
 from taskkitx.record import Lost, Put
 from taskkitx.task import Task
-from taskkitx.wakeup import LocalHints
-
-PATIENCE = 5.0
 
 
-class MySqlBackend(SqlBackend):
+class MySqlBackend(ServerBackend[Link]):
     """The port on `mysql://user:password@host/database`."""
 
     dialect = "mysql"
-    event_poll = 5.0
+    clock_expression = CLOCK
 
     def __init__(
         self, url: str, *, clock: Clock | None = None, enqueue_timeout: float = PATIENCE
     ) -> None:
         """`clock` is for tests. Raises ConfigurationError for a URL that says what cannot be."""
-        self._address = MySqlUrl.parse(url)
-        super().__init__(LocalHints(self._address.hints_directory))
-        self.naming = self._address.naming
+        address = MySqlUrl.parse(url)
+        self._driver = MySqlDriver(address)
+        super().__init__(address, self._driver, clock, enqueue_timeout)
         self._text = Text(self.naming, clock)
-        self._driver = MySqlDriver(self._address)
-        self._pool = Pool[Link](self._driver, self._address.pool, enqueue_timeout)
-        self._prepared = False
-        self._foreseen: Foreseen | None = None
         self._marks = Watermarks(is_held)
-
-    @property
-    def url(self) -> str:
-        return self._address.url
-
-    def now(self) -> float:
-        if self._text.clock is not None:
-            return self._text.clock()
-        return float(first(self.read(lambda session: session.rows(f"SELECT {CLOCK}"))))
 
     # Opening
 
-    def open(self) -> None:
-        if not self._prepared:
-            self._first_use(
-                lambda: server_schema.prepare(self._version, self.migrate, self._driver.where)
-            )
-
-    def open_existing(self) -> None:
-        """As `open`, but nothing is created. Raises ConfigurationError when there are no tables."""
-        self._first_use(lambda: server_schema.check(self._version(), self._driver.where))
-
-    def _first_use(self, look: Callable[[], None]) -> None:
-        try:
-            look()
-        except StoreUnavailable as error:
-            if never := mysql_errors.why_never(error.__cause__, self._driver.where):
-                raise never from None
-            raise
-        self._prepared = True
+    def _why_never(self, cause: BaseException | None) -> ConfigurationError | None:
+        return mysql_errors.why_never(cause, self._where)
 
     def _version(self) -> str | None:
         def read(link: Link, again: bool) -> str | None:
@@ -114,31 +79,10 @@ class MySqlBackend(SqlBackend):
                 raise self._driver.translated(cause) from error
             raise
 
-    def close(self) -> None:
-        self._prepared = False
-        self.hints.close()
-        self._pool.close()
-
     # Working
 
-    def _session(self, link: Link, again: bool) -> MySqlSession:
-        return MySqlSession(link, self._text, again=again)
-
-    def write(self, work: Work[Answer], *, durable: bool = False) -> Answer:
-        self.open()
-
-        def transaction(link: Link, again: bool) -> Answer:
-            with link.transaction():
-                return work(self._session(link, again))
-
-        return self._pool.run(transaction, patient=durable)
-
-    def once(self, work: Work[Answer], *, durable: bool = False) -> Answer:
-        self.open()
-        return self._pool.run(lambda link, again: work(self._session(link, again)), patient=durable)
-
-    def read(self, work: Work[Answer]) -> Answer:
-        return self.once(work)
+    def _session(self, connection: Link, again: bool) -> MySqlSession:
+        return MySqlSession(connection, self._text, again=again)
 
     def _put(self, tasks: Sequence[Task]) -> list[Put]:
         self.open()
@@ -167,32 +111,16 @@ class MySqlBackend(SqlBackend):
             )
         return MySqlSession(Link(module, driver), self._text, alone=True)
 
-    def _hot(
-        self, worker_id: str, outcomes: Sequence[Succeeded], wanted: Mapping[str, int], seq: int
-    ) -> tuple[set[str], list[Task]]:
-        self.open()
-
-        def exchange(link: Link, again: bool) -> mysql_cycle.Exchange:
-            session = self._session(link, again)
-            if again and (claims := cycle.claimed(session, worker_id, seq)):
-                # It was done: only the reply was lost.
-                return mysql_cycle.Exchange(-1, claims)
-            return mysql_cycle.exchange(session, worker_id, outcomes, wanted, seq, self._marks)
-
-        written, claims, due = self._pool.run(exchange)
-        self._foreseen = Foreseen.now(wanted, due)
-        if written == len(outcomes):
-            return {outcome.task.id for outcome in outcomes}, claims
-        tasks = [outcome.task for outcome in outcomes]
-        return self.read(lambda s: cycle.finished_before(s, worker_id, tasks)), claims
-
-    def put(self, tasks: Sequence[Task], *, connection: Any = None) -> list[Put]:
-        if connection is None:
-            return super().put(tasks)
-        try:
-            return super().put(tasks, connection=connection)
-        except self._driver.errors as error:
-            raise self._driver.translated(error) from error
+    def _exchange(
+        self,
+        connection: Link,
+        worker_id: str,
+        outcomes: Sequence[Succeeded],
+        wanted: Mapping[str, int],
+        seq: int,
+    ) -> Exchange:
+        session = self._session(connection, again=False)
+        return mysql_cycle.exchange(session, worker_id, outcomes, wanted, seq, self._marks)
 
     def restore(
         self,
@@ -218,15 +146,6 @@ class MySqlBackend(SqlBackend):
             return bool(self.once(lambda session: session.rows(_OWNED_IN_THE_END, which)))
         except StoreUnavailable:
             return False  # then the sweep for dead workers finds them
-
-    def next_due(self, groups: Collection[str]) -> float | None:
-        foreseen, self._foreseen = self._foreseen, None
-        if foreseen is not None and foreseen.answers(groups) and self._text.clock is None:
-            return foreseen.due
-        return super().next_due(groups)
-
-    def persist(self) -> None:
-        """Nothing to do: a commit that the server confirmed is on its disk, unless its owner decided otherwise."""
 
     def alarms(self) -> list[str]:
         return self._pool.run(lambda link, again: alarms(self._session(link, again)))

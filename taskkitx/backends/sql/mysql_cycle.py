@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.cycle import in_order
 from taskkitx.backends.sql.mysql_session import MySqlSession
 from taskkitx.backends.sql.mysql_text import literal
+from taskkitx.backends.sql.server_backend import Exchange
 from taskkitx.backends.sql.session import Parameters, first
 from taskkitx.backends.sql.watermarks import Mark, Watermarks
 from taskkitx.outcome import Succeeded
@@ -45,17 +45,6 @@ FINISH = f"""
 UPDATE taskkitx_task FORCE INDEX (PRIMARY) SET state = 6, loss = NULL, solo = 0, result = :results, done = :now,
   disposable = :now + ttl, unique_key = {sql.KEY_WHEN_FINISHED}
 WHERE worker_id = :worker AND state = 5 AND (:fences)"""
-
-
-class Exchange(NamedTuple):
-    """What one exchange came to."""
-
-    written: int
-    """How many outcomes."""
-    claims: list[Task]
-    """In order."""
-    due_in: float | None = None
-    """Seconds until the next scheduled task of these groups is due."""
 
 
 def exchange(

@@ -3,11 +3,11 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.cycle import in_order
 from taskkitx.backends.sql.postgres_session import PostgresSession
+from taskkitx.backends.sql.server_backend import Exchange
 from taskkitx.backends.sql.session import Parameters, first
 from taskkitx.backends.sql.watermarks import Watermarks
 from taskkitx.outcome import Succeeded
@@ -49,17 +49,6 @@ CLAIM_FROM = _claim(
 NEXT_DUE = """
 SELECT min(next.due) - :now FROM unnest(:groups::text[]) AS w(grp) CROSS JOIN LATERAL (
   SELECT due FROM taskkitx_task WHERE state = 0 AND grp = w.grp ORDER BY due LIMIT 1) AS next"""
-
-
-class Exchange(NamedTuple):
-    """What one exchange came to."""
-
-    written: int
-    """How many outcomes."""
-    claims: list[Task]
-    """In order."""
-    due_in: float | None = None
-    """Seconds until the next scheduled task of these groups is due."""
 
 
 def exchange(
