@@ -11,6 +11,7 @@ from taskkitx.localtime import CalendarSchedule, zone_of
 
 FIELD_NAMES = ("second", "minute", "hour", "day", "month", "weekday")
 FIELDS = "minute hour day month weekday, or six with seconds first, or an alias such as @daily"
+ALIASES = "@hourly, @daily, @midnight, @weekly, @monthly, @yearly and @annually"
 _ANY_MOMENT = datetime(2024, 1, 1)
 _DRAWN = re.compile(r"(^|[\s,])[hr]([\s,(/]|$)", re.IGNORECASE)
 """Fields that croniter would fill by hash or by chance: every process would see another schedule."""
@@ -69,8 +70,12 @@ def _parsed(line: object) -> Any:
         return croniter(" ".join(fields), _ANY_MOMENT, second_at_beginning=len(fields) == 6)
     except ValueError as error:
         raise InvalidSchedule(
-            f"line={line!r} is no cron line: {_wrong_field(fields) or error}"
+            f"line={line!r} is no cron line: {_unknown_alias(fields) or _wrong_field(fields) or error}"
         ) from None
+
+
+def _unknown_alias(fields: list[str]) -> str | None:
+    return f"the aliases are {ALIASES}" if fields[0].startswith("@") else None
 
 
 def _wrong_field(fields: list[str]) -> str | None:

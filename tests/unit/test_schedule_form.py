@@ -2,12 +2,14 @@
 
 import itertools
 import pickle
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from taskkitx import CronSchedule, IntervalSchedule, RegularSchedule, ScheduleEntry
+from taskkitx.cron import ALIASES
 from taskkitx.errors import ConfigurationError, InvalidSchedule
 from taskkitx.schedule import as_entries
 
@@ -81,6 +83,16 @@ def test_a_wrong_field_of_a_cron_line_is_named():
         CronSchedule("0 24 * * *")
     with pytest.raises(InvalidSchedule, match="second='60'"):
         CronSchedule("60 0 24 * * *")
+
+
+def test_who_types_an_unknown_alias_is_told_the_known_ones():
+    with pytest.raises(InvalidSchedule, match="@hourly, @daily"):
+        CronSchedule("@fortnightly")
+
+
+@pytest.mark.parametrize("alias", re.findall(r"@\w+", ALIASES))
+def test_every_alias_that_people_are_told_of_is_one(alias):
+    assert upcoming(CronSchedule(alias))
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "Europe", "Europe/Pari", 3])
