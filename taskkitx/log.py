@@ -132,6 +132,11 @@ tasks_restored = Event(
     "tasks_restored",
     "worker {worker_id} {how}: {restored} tasks restored, {charged} charged, {suspects} to run alone",
 )
+late_claims_restored = Event(
+    "info",
+    "late_claims_restored",
+    "worker {worker_id} had claimed {restored} more tasks as it died: they are restored",
+)
 task_charged = Event("warning", "task_charged", "task {task_id} ({task_name}) is charged: {cause}")
 lease_lost = Event(
     "warning", "lease_lost", "worker {worker_id} lost its lease: the store no longer knows it"

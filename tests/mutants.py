@@ -311,6 +311,24 @@ MUTANTS = [
         "",
     ),
     Mutant(
+        "unit/test_duties.py::test_who_could_not_renew",
+        "worker/duties.py",
+        "        if now < forgiven_until:",
+        "        if False:",
+    ),
+    Mutant(
+        "unit/test_duties.py::test_what_a_worker_had_claimed",
+        "supervisor/burial.py",
+        "            if 0 < at <= now:",
+        "            if False:",
+    ),
+    Mutant(
+        "unit/test_duties.py::test_the_sweep_knows",
+        "worker/duties.py",
+        "None if is_buried(worker_id) else HOST_GONE",
+        "HOST_GONE",
+    ),
+    Mutant(
         "sql/test_sqlite_turns.py::test_who_came_first",
         "backends/sql/connections.py",
         "        with self._turnstile.queue():",

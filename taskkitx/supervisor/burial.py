@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from taskkitx import log
+from taskkitx import clock, log
 from taskkitx.backend import Backend
 from taskkitx.supervisor.slots import Region, RegionState
 from taskkitx.supervisor.verdict import Death, Verdict, judge
 from taskkitx.worker.duties import restore_all
+
+SECOND_LOOK = 1.0
+"""Seconds after which the store has done what a dead worker had asked of it last."""
+MOST_BURIED = 1000
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Burial:
         self._backend = backend
         self._on_settled = on_settled
         self._dead: dict[int, Dead] = {}
+        self._buried: dict[str, float] = {}
+        """The last dead, in order of their burial, and when to look once more; 0: that has been done."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -50,8 +56,28 @@ class Burial:
             )
             del self._dead[dead.region.index]
             _say(dead, restored)
+            self._remember(dead.worker_id)
             self._on_settled(dead, restored)
-        return float("inf")
+        return self._look_again()
+
+    def is_buried(self, worker_id: str) -> bool:
+        """Whether this was a worker of ours, and what it had begun has been taken back."""
+        return worker_id in self._buried
+
+    def _remember(self, worker_id: str) -> None:
+        self._buried[worker_id] = clock.monotonic() + SECOND_LOOK
+        while len(self._buried) > MOST_BURIED:
+            del self._buried[next(iter(self._buried))]
+
+    def _look_again(self) -> float:
+        """A claim that was on its way to the store when its worker died: nobody has begun such tasks."""
+        now = clock.monotonic()
+        for worker_id, at in self._buried.items():
+            if 0 < at <= now:
+                if restored := restore_all(self._backend, worker_id):
+                    log.late_claims_restored(worker_id=worker_id, restored=restored)
+                self._buried[worker_id] = 0.0
+        return min((at for at in self._buried.values() if at), default=float("inf")) - now
 
 
 def _say(dead: Dead, restored: int) -> None:

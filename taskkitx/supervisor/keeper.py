@@ -102,7 +102,9 @@ class Keeper:
             "solo": self._look_for_suspects,
         }
         if self._post.plan.helper_services:
-            services["sweep"] = restore_service(self._backend, self._post.settings)
+            services["sweep"] = restore_service(
+                self._backend, self._post.settings, self._burial.is_buried
+            )
             services["retention"] = retention_service(self._backend)
             services["alarms"] = alarm_service(self._backend)
         return {name: self._beating(service) for name, service in services.items()}

@@ -48,22 +48,35 @@ def lease_service(
     return renew
 
 
-def restore_service(backend: Backend, settings: Settings) -> Service:
+def restore_service(
+    backend: Backend, settings: Settings, is_buried: Callable[[str], bool] = lambda _: False
+) -> Service:
     """Takes back the tasks of workers whose lease has ended, page by page until none is left.
 
     A store that sees at once that a process is dead sees it as early as the worker's own keeper does, and only that
-    keeper knows who is to blame: it goes first.
+    keeper knows who is to blame: it goes first. What somebody who `is_buried` owns nevertheless, nobody has begun.
+    After an outage of the store all leases have ended, and the living have one more lease's time to renew theirs.
     """
     seen: dict[str, float] = {}
+    away = max(2.0, settings.lease_ttl / 2)
+    looked_at = clock.monotonic()
+    forgiven_until = 0.0
 
     def restore() -> float:
-        now = clock.monotonic()
+        nonlocal looked_at, forgiven_until
         expired = backend.expired_workers()
+        now = clock.monotonic()
+        if now - looked_at > away:
+            forgiven_until = now + settings.lease_ttl
+        looked_at = now
+        if now < forgiven_until:
+            return OWN_KEEPER_FIRST
         for worker_id in seen.keys() - set(expired):
             del seen[worker_id]
         for worker_id in expired:
             if now - seen.setdefault(worker_id, now) >= OWN_KEEPER_FIRST:
-                restored = restore_all(backend, worker_id, lost=HOST_GONE)
+                lost = None if is_buried(worker_id) else HOST_GONE
+                restored = restore_all(backend, worker_id, lost=lost)
                 log.worker_expired(worker_id, restored)
         if seen:
             return OWN_KEEPER_FIRST

@@ -25,6 +25,7 @@ def url(empty_mysql_url: str) -> str:
     return empty_mysql_url
 
 
+@pytest.mark.usefixtures("no_old_snapshot")
 class TestMySql(BackendConformance):
     @pytest.fixture
     def clock(self) -> FakeClock:

@@ -23,6 +23,7 @@ def url(empty_postgres_url: str) -> str:
     return empty_postgres_url
 
 
+@pytest.mark.usefixtures("no_old_snapshot")
 class TestPostgres(BackendConformance):
     @pytest.fixture
     def clock(self) -> FakeClock:

@@ -8,6 +8,7 @@ from taskkitx.testing.model import check_against_memory
 from tests.servers import forget_everything
 
 
+@pytest.mark.usefixtures("no_old_snapshot")
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_mariadb_behaves_as_memory(empty_mysql_url: str) -> None:
