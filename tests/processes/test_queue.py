@@ -1,10 +1,13 @@
 """A Queue's functions in real processes, some of them killed, judged by a ledger outside the store."""
 
-import multiprocessing
+import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -162,28 +165,38 @@ def test_workers_serve_the_groups_and_schedules_that_the_queue_names(tree, queue
     assert made.exit() == 0
 
 
-def put_one(url, number, at):
-    """In a process of its own: what a call at that moment comes to."""
-    queue = Queue(url)
+PRODUCER = """
+import json, sys, time
+from taskkitx import Queue
 
-    @queue.task(name="alone", unique="done")
-    def alone(): ...
+queue = Queue(sys.argv[1])
 
-    queue.backend.open()
-    time.sleep(max(0.0, at - time.monotonic()))  # all begin at one moment
-    result = alone.delay()
-    queue.backend.close()
-    return result.id, result.created
+@queue.task(name="alone", unique="done")
+def alone(): ...
+
+queue.backend.open()
+print("ready", flush=True)
+sys.stdin.readline()  # all begin at one moment
+result = alone.delay()
+queue.backend.close()
+print(json.dumps([result.id, result.created]))
+"""
 
 
 @pytest.mark.timeout(120)
 def test_of_racing_producer_processes_one_puts_a_task(queue):
-    url = queue.backend.url
-    queue.backend.close()
-    context = multiprocessing.get_context("fork")
-    with context.Pool(16) as pool:
-        at = time.monotonic() + 1.0
-        outcomes = pool.starmap(put_one, [(url, n, at) for n in range(16)], chunksize=1)
+    # New interpreters: a fork of this process would share the locks of its other threads.
+    command = [sys.executable, "-c", PRODUCER, queue.backend.url]
+    pipe = subprocess.PIPE
+    producers: list[Any] = [  # whose pipes are there
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(16)
+    ]
+    assert {producer.stdout.readline() for producer in producers} == {"ready\n"}
+
+    for producer in producers:
+        producer.stdin.write("\n")
+        producer.stdin.flush()
+    outcomes = [json.loads(producer.communicate()[0]) for producer in producers]
 
     assert len({id for id, _ in outcomes}) == 1
     assert sum(created for _, created in outcomes) == 1
