@@ -12,6 +12,15 @@ from tests.processes.points import LOST_REPLIES, POINTS
 from tests.processes.promises import Ledger, assert_kept_every_promise, feed, finish
 
 
+def feed_and_stop_one(tree, kit, generator):
+    """A worker drains while it has stock to be given back; a reload would wait for its successor first."""
+    ids = feed(kit, generator, 300)
+    tree.signal(signal.SIGTTOU)
+    tree.sleep(0.3)
+    tree.signal(signal.SIGTTIN)
+    return ids
+
+
 @pytest.mark.timeout(180)
 def test_death_at_any_moment_loses_nothing_and_repeats_only_what_was_not_written(
     tree, kit, tmp_path
@@ -33,9 +42,8 @@ def test_death_at_any_moment_loses_nothing_and_repeats_only_what_was_not_written
     # When processes die at every moment, once each, while tasks come in and workers are replaced
     while missing := [point for point in POINTS if not (tmp_path / point).exists()]:
         assert time.monotonic() < deadline, missing
-        tree.sleep(0.3)
-        ids += feed(kit, generator, 100)
-        tree.signal(signal.SIGHUP)  # while there is stock to be given back
+        ids += feed_and_stop_one(tree, kit, generator)
+        tree.signal(signal.SIGHUP)
 
     # Then everything succeeds, nobody is blamed, and what was written is not repeated
     finish(kit, ids)
