@@ -1,7 +1,6 @@
-"""The port's verbs on a store inside the process: each one takes the store's lock, reads the clock once, and says what
-changes. What an event makes of a task is in `row`, what all verbs share in `store`."""
+"""The port on a store inside the process: one verb after the other, each under the store's lock and at one time of its
+clock. What a verb does is in `cycle`, `leases`, `commands` and `reads`."""
 
-import heapq
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,11 +9,10 @@ from weakref import WeakSet
 
 from taskkitx import clock as clocks
 from taskkitx.backend import Subscription, Watch
-from taskkitx.backends.memory import cycle, reads
+from taskkitx.backends.memory import commands, cycle, leases, reads
 from taskkitx.backends.memory import row as rows
 from taskkitx.backends.memory.hints import MemoryListener, MemoryWatch
-from taskkitx.backends.memory.row import Row
-from taskkitx.backends.memory.store import Lease, MemoryStore, store_at
+from taskkitx.backends.memory.store import MemoryStore, store_at
 from taskkitx.clock import Clock
 from taskkitx.outcome import Outcome
 from taskkitx.record import (
@@ -87,13 +85,7 @@ class MemoryBackend:
     ) -> Exchanged:
         with self._verb() as (store, now):
             accepted = cycle.write_outcomes(store, worker_id, outcomes, now)
-            claims: list[Task] = []
-            for group, limit in wanted.items():
-                if limit > 0:
-                    cycle.promote(store, group, now)
-                    queued = cycle.claimable(store, {group}, TaskState.QUEUED)
-                    claims += cycle.claim(store, worker_id, queued, limit, now)
-            return Exchanged(accepted, claims)
+            return Exchanged(accepted, cycle.claim_queued(store, worker_id, wanted, now))
 
     def claim_solo(self, worker_id: str, groups: Collection[str]) -> Task | None:
         with self._verb() as (store, now):
@@ -125,12 +117,7 @@ class MemoryBackend:
 
     def next_due(self, groups: Collection[str]) -> float | None:
         with self._verb() as (store, now):
-            dues = (
-                row.task.due - now
-                for row in store.tasks.values()
-                if row.state is TaskState.SCHEDULED and row.task.group in groups
-            )
-            return min(dues, default=None)
+            return reads.next_due(store, groups, now)
 
     def persist(self) -> None:
         """Nothing here survives the process, let alone a power loss."""
@@ -153,38 +140,23 @@ class MemoryBackend:
 
     def register(self, worker: WorkerRecord, ttl: float) -> None:
         with self._verb() as (store, now):
-            store.leases[worker.id] = Lease(replace(worker, started=now), now + ttl)
+            leases.register(store, worker, ttl, now)
 
     def renew(self, workers: Mapping[str, Mapping[str, Any]], ttl: float) -> Collection[str]:
         with self._verb() as (store, now):
-            known = workers.keys() & store.leases.keys()
-            for worker_id in known:
-                worker = replace(store.leases[worker_id].worker, info=dict(workers[worker_id]))
-                store.leases[worker_id] = Lease(worker, now + ttl)
-            return known
+            return leases.renew(store, workers, ttl, now)
 
     def deregister(self, worker_ids: Collection[str]) -> None:
         with self._verb() as (store, _):
-            for worker_id in worker_ids:
-                if not store.running(worker_id):
-                    store.leases.pop(worker_id, None)
+            leases.deregister(store, worker_ids)
 
     def workers(self) -> list[WorkerRecord]:
         with self._verb() as (store, now):
-            known = [
-                replace(lease.worker, lease_left=lease.end - now) for lease in store.leases.values()
-            ]
-            return sorted(known, key=lambda worker: (worker.started, worker.id))
+            return leases.known_workers(store, now)
 
     def expired_workers(self) -> list[str]:
         with self._verb() as (store, now):
-            alive = {worker_id for worker_id, lease in store.leases.items() if lease.end > now}
-            owners = {
-                row.task.worker_id or ""
-                for row in store.tasks.values()
-                if row.state is TaskState.RUNNING
-            }
-            return sorted((store.leases.keys() | owners) - alive)
+            return leases.expired_workers(store, now)
 
     def restore(
         self,
@@ -195,21 +167,8 @@ class MemoryBackend:
         lost: Lost | None = None,
         limit: int = 1000,
     ) -> int:
-        charged, suspects = charged or {}, suspects or {}
         with self._verb() as (store, now):
-
-            def taken_back(row: Row) -> Row:
-                if loss := charged.get(row.task.id):
-                    return rows.charged(row, loss, now)
-                if loss := suspects.get(row.task.id):
-                    return rows.suspected(row, loss, now)
-                return rows.freed(row, now) if lost is None else rows.vanished(row, lost, now)
-
-            page = store.running(worker_id)[:limit]
-            store.save(map(taken_back, page), now)
-            if not store.running(worker_id):
-                store.leases.pop(worker_id, None)
-            return len(page)
+            return leases.restore(store, worker_id, charged or {}, suspects or {}, lost, limit, now)
 
     # Commands on tasks
 
@@ -217,29 +176,15 @@ class MemoryBackend:
         self, ids: Collection[str], by: str = "", *, states: Collection[TaskState] | None = None
     ) -> dict[str, TaskState]:
         with self._verb() as (store, now):
-            wanted = [row for row in store.known(ids) if states is None or row.state in states]
-            store.save([rows.cancelled(row, by, now) for row in wanted], now)
-            return {row.task.id: row.state for row in store.known(ids)}
+            return commands.cancel(store, ids, by, states, now)
 
     def retry(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
         with self._verb() as (store, now):
-            finished = [
-                row
-                for row in store.known(ids)
-                if row.state.finished and (states is None or row.state in states)
-            ]
-            store.save((rows.renewed(row, now) for row in finished), now)
-            return len(finished)
+            return commands.retry(store, ids, states, now)
 
     def discard(self, ids: Collection[str], *, states: Collection[TaskState] | None = None) -> int:
         with self._verb() as (store, _):
-            unwanted = [
-                row.task.id
-                for row in store.known(ids)
-                if row.state is not TaskState.RUNNING and (states is None or row.state in states)
-            ]
-            store.delete(unwanted)
-            return len(unwanted)
+            return commands.discard(store, ids, states)
 
     # Reads
 
@@ -255,42 +200,22 @@ class MemoryBackend:
         self, which: TaskFilter, *, limit: int = 50, after: str | None = None
     ) -> list[Record]:
         with self._verb() as (store, _):
-            found = [
-                row
-                for row in store.tasks.values()
-                if reads.matches(row, which) and (after is None or row.task.id < after)
-            ]
-            page = heapq.nlargest(limit, found, key=lambda row: row.task.id)
-            return [row.record for row in page]
+            return reads.list_tasks(store, which, limit, after)
 
     def groups(self, cap: int = 10_000) -> list[GroupStatus]:
         with self._verb() as (store, now):
-            by_group: dict[str, list[Row]] = {
-                group: [] for group, paused in store.paused.items() if paused
-            }
-            for row in store.tasks.values():
-                by_group.setdefault(row.task.group, []).append(row)
-            return [
-                reads.group_status(group, members, store.is_paused(group), cap, now)
-                for group, members in sorted(by_group.items())
-            ]
+            return reads.groups(store, cap, now)
 
     # Pause
 
     def pause(self, groups: Collection[str] | None) -> None:
-        self._set_paused(groups, True)
+        with self._verb() as (store, _):
+            commands.set_paused(store, groups, True)
 
     def resume(self, groups: Collection[str] | None) -> None:
-        self._set_paused(groups, False)
-        self._store.hints.work(groups)
-
-    def _set_paused(self, groups: Collection[str] | None, paused: bool) -> None:
         with self._verb() as (store, _):
-            if groups is None:
-                store.all_paused = paused
-                store.paused.clear()
-            else:
-                store.paused.update(dict.fromkeys(groups, paused))
+            commands.set_paused(store, groups, False)
+        self._store.hints.work(groups)
 
     # Schedules
 
@@ -302,23 +227,13 @@ class MemoryBackend:
         self, scheduler: str, expected: bytes | None, state: bytes, tasks: Sequence[Task]
     ) -> bool:
         with self._verb() as (store, now):
-            if store.schedulers.get(scheduler) != expected:
-                return False
-            store.schedulers[scheduler] = state
-            store.put(tasks, now)
-            return True
+            return commands.fire(store, scheduler, expected, state, tasks, now)
 
     # Retention
 
     def purge(self, limit: int = 1000) -> int:
         with self._verb() as (store, now):
-            disposable = sorted(
-                (row.disposable, row.task.id)
-                for row in store.tasks.values()
-                if row.disposable is not None and row.disposable <= now
-            )
-            store.delete([task_id for _, task_id in disposable[:limit]])
-            return len(disposable[:limit])
+            return commands.purge(store, limit, now)
 
     # Health
 

@@ -1,7 +1,7 @@
 """The worker's cycle on a memory store: fencing, outcomes, promotion, claims. Called with the store's lock held."""
 
 import heapq
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from taskkitx.backends.memory import row as rows
 from taskkitx.backends.memory.row import Row
@@ -49,8 +49,20 @@ def _last_claim_is(row: Row, worker_id: str, claim: Task) -> bool:
     return (row.task.worker_id, row.task.attempt) == (worker_id, claim.attempt)
 
 
-def promote(store: MemoryStore, group: str, now: float) -> None:
-    """Queue what this group has scheduled and is due."""
+def claim_queued(
+    store: MemoryStore, worker_id: str, wanted: Mapping[str, int], now: float
+) -> list[Task]:
+    """Take up to so many of each group, of what is queued or has become due."""
+    claims: list[Task] = []
+    for group, limit in wanted.items():
+        if limit > 0:
+            _promote(store, group, now)
+            queued = claimable(store, {group}, TaskState.QUEUED)
+            claims += claim(store, worker_id, queued, limit, now)
+    return claims
+
+
+def _promote(store: MemoryStore, group: str, now: float) -> None:
     due = [
         rows.promoted(row)
         for row in _in_state(store, {group}, TaskState.SCHEDULED)

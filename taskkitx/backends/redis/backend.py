@@ -1,27 +1,22 @@
 """The port on Redis: each verb is one script, which Redis runs whole or not at all."""
 
 import random
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from taskkitx import clock as clocks
-from taskkitx import log
 from taskkitx.backend import Subscription, Watch
-from taskkitx.backends.redis import cycle, fields, health, reads
+from taskkitx.backends.redis import cycle, fields, health, puts, reads
 from taskkitx.backends.redis.connections import Connections
-from taskkitx.backends.redis.cycle import Answer
-from taskkitx.backends.redis.epoch import Memory, new_epoch
-from taskkitx.backends.redis.errors import is_passing
 from taskkitx.backends.redis.fields import text, to_text
 from taskkitx.backends.redis.hints import Broken, HintListener, HintWatch
-from taskkitx.backends.redis.keys import VERSION, Keys
+from taskkitx.backends.redis.keys import Keys
+from taskkitx.backends.redis.leases import Leases, restore_arguments
 from taskkitx.backends.redis.opening import check, persist
+from taskkitx.backends.redis.patience import PATIENCE, patiently
 from taskkitx.backends.redis.scripts import script
 from taskkitx.backends.redis.server import Server
 from taskkitx.clock import Clock
-from taskkitx.errors import StoreUnavailable
 from taskkitx.outcome import Outcome
 from taskkitx.record import (
     Attempt,
@@ -37,20 +32,6 @@ from taskkitx.task import Task, TaskState
 
 Hearer = TypeVar("Hearer", HintListener, HintWatch)
 
-PATIENCE = 5.0
-_tasks_vanished = log.Event(
-    "error",
-    "tasks_vanished",
-    "Redis has lost the data of {count} queued tasks, which cannot be run: {tasks}; "
-    "was it short of memory with an eviction policy other than noeviction?",
-)
-_store_emptied = log.Event(
-    "error",
-    "store_emptied",
-    "Redis at {server} has lost everything it knew (emptied, or restarted without its data): tasks that waited or ran "
-    "are gone, outcomes of what still runs will be refused; worker {worker_id} registers again",
-)
-
 
 class RedisBackend:
     """The port on `redis://HOST:PORT/DATABASE`."""
@@ -64,7 +45,7 @@ class RedisBackend:
         self._server = server
         self._clock = clock
         self._enqueue_timeout = enqueue_timeout
-        self._memory = Memory()
+        self._leases = Leases(self._run, server.where)
         self._subscriptions: WeakSet[HintListener | HintWatch] = WeakSet()
 
     @property
@@ -98,35 +79,11 @@ class RedisBackend:
             )
         if not tasks:
             return []
-        arguments: list[Any] = [len(tasks)]
-        for task in tasks:
-            arguments += fields.put_arguments(task)
-        plain = all(task.unique_key is None for task in tasks)
-        name = "put_plain" if plain else "put"
-        standing = self._patiently(lambda: self._run(name, *arguments))
-        if not standing:
-            return [Put(task.id, True) for task in tasks]
-        others = {
-            int(number): to_text(task_id)
-            for number, task_id in zip(standing[::2], standing[1::2], strict=True)
-        }
-        return [
-            Put(others.get(number, task.id), number not in others)
-            for number, task in enumerate(tasks)
-        ]
-
-    def _patiently(self, work: Callable[[], Any]) -> Any:
-        """A restart or a failover is waited out for a while: putting again what was put changes nothing."""
-        give_up = clocks.monotonic() + self._enqueue_timeout
-        pause = 0.01
-        while True:
-            try:
-                return work()
-            except StoreUnavailable as error:
-                if not is_passing(error.__cause__) or clocks.monotonic() + pause > give_up:
-                    raise
-            time.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 2, 0.5)
+        # Putting again what was put changes nothing.
+        standing = patiently(
+            lambda: self._run(puts.script_for(tasks), *puts.arguments(tasks)), self._enqueue_timeout
+        )
+        return puts.to_answers(tasks, standing)
 
     # The worker's cycle
 
@@ -143,25 +100,17 @@ class RedisBackend:
         if not outcomes and not wanted:
             return Exchanged((), [])
         arguments = cycle.arguments(outcomes, wanted)
-        answer = self._answer(
-            self._run("exchange", worker_id, self._memory.epoch_of(worker_id), *arguments),
-            worker_id,
-        )
+        raw = self._run("exchange", worker_id, self._leases.epoch_of(worker_id), *arguments)
+        answer = cycle.to_answer(raw, worker_id)
         if answer.emptied:
-            self._register_again(worker_id)
+            self._leases.register_again(worker_id)
         accepted = {outcome.task.id for outcome in outcomes} - answer.refused
         return Exchanged(accepted, answer.claims)
-
-    def _answer(self, raw: Sequence[Any], worker_id: str) -> Answer:
-        answer = cycle.to_answer(raw, worker_id)
-        if answer.lost:
-            _tasks_vanished(count=len(answer.lost), tasks=answer.lost[:20])
-        return answer
 
     def claim_solo(self, worker_id: str, groups: Collection[str]) -> Task | None:
         if not groups:
             return None
-        claims = self._answer(self._run("claim_solo", worker_id, *groups), worker_id).claims
+        claims = cycle.to_answer(self._run("claim_solo", worker_id, *groups), worker_id).claims
         return claims[0] if claims else None
 
     def claim_parked(
@@ -170,7 +119,7 @@ class RedisBackend:
         if not names or limit <= 0:
             return []
         raw = self._run("claim_parked", worker_id, group, limit, *names)
-        return self._answer(raw, worker_id).claims
+        return cycle.to_answer(raw, worker_id).claims
 
     def release(self, worker_id: str, claims: Sequence[Task], *, parked: bool = False) -> int:
         if not claims:
@@ -203,38 +152,20 @@ class RedisBackend:
     # Leases
 
     def register(self, worker: WorkerRecord, ttl: float) -> None:
-        record, info = fields.worker_arguments(worker)
-        epoch = self._run("register", worker.id, record, info, ttl, VERSION, new_epoch())
-        self._memory.registered(worker, ttl, epoch)
-
-    def _register_again(self, worker_id: str) -> None:
-        """The store has lost everything, its workers too."""
-        _store_emptied(server=self._server.where, worker_id=worker_id)
-        self.register(*self._memory.registration(worker_id))
+        self._leases.register(worker, ttl)
 
     def renew(self, workers: Mapping[str, Mapping[str, Any]], ttl: float) -> Collection[str]:
-        if not workers:
-            return ()
-        infos = [
-            part
-            for worker_id, info in workers.items()
-            for part in (worker_id, fields.info_argument(info))
-        ]
-        epoch, known = self._run("renew", ttl, self._memory.renewed_in, new_epoch(), *infos)
-        self._memory.renewed_in = epoch
-        return set(map(to_text, known))
+        return self._leases.renew(workers, ttl) if workers else ()
 
     def deregister(self, worker_ids: Collection[str]) -> None:
         if worker_ids:
-            self._run("deregister", *worker_ids)
-            self._memory.forget(worker_ids)
+            self._leases.deregister(worker_ids)
 
     def workers(self) -> list[WorkerRecord]:
-        known = [fields.to_worker(row) for row in self._run("workers")]
-        return sorted(known, key=lambda worker: (worker.started, worker.id))
+        return self._leases.known_workers()
 
     def expired_workers(self) -> list[str]:
-        return sorted(map(to_text, self._run("expired_workers")))
+        return self._leases.expired_workers()
 
     def restore(
         self,
@@ -245,14 +176,8 @@ class RedisBackend:
         lost: Lost | None = None,
         limit: int = 1000,
     ) -> int:
-        everybody = lost or Lost("")
-        arguments: list[Any] = [worker_id, limit, random.getrandbits(31)]
-        arguments += (int(lost is not None), text(everybody.cause), text(everybody.trace))
-        for task_id, loss in (suspects or {}).items():
-            arguments += (task_id, "suspect", text(loss.cause), text(loss.trace), int(loss.alone))
-        for task_id, loss in (charged or {}).items():
-            arguments += (task_id, "charged", text(loss.cause), text(loss.trace), int(loss.again))
-        return int(self._run("restore", *arguments))
+        verdicts = restore_arguments(charged or {}, suspects or {}, lost)
+        return int(self._run("restore", worker_id, limit, random.getrandbits(31), *verdicts))
 
     # Commands on tasks
 
@@ -308,10 +233,7 @@ class RedisBackend:
         self, scheduler: str, expected: bytes | None, state: bytes, tasks: Sequence[Task]
     ) -> bool:
         arguments: list[Any] = [scheduler, b"" if expected is None else b"=" + expected, state]
-        arguments.append(len(tasks))
-        for task in tasks:
-            arguments += fields.put_arguments(task)
-        return bool(self._run("fire", *arguments))
+        return bool(self._run("fire", *arguments, *puts.arguments(tasks)))
 
     # Retention
 

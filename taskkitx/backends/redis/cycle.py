@@ -3,10 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from taskkitx import log
 from taskkitx.backends.redis.fields import put_arguments, text, to_claim, to_text
 from taskkitx.outcome import Cancelled, Discarded, Expired, Failed, Outcome, Retried, Succeeded
 from taskkitx.task import Task
 
+_tasks_vanished = log.Event(
+    "error",
+    "tasks_vanished",
+    "Redis has lost the data of {count} queued tasks, which cannot be run: {tasks}; "
+    "was it short of memory with an eviction policy other than noeviction?",
+)
 _KINDS: dict[type[Outcome], str] = {Discarded: "d", Cancelled: "c", Expired: "e"}
 
 
@@ -14,8 +21,6 @@ class Answer(NamedTuple):
     """What came of an exchange."""
 
     refused: set[str]
-    lost: list[str]
-    """Tasks that waited, but whose data Redis no longer has."""
     claims: list[Task]
     emptied: bool
     """Whether the store has lost everything since the worker registered."""
@@ -56,12 +61,14 @@ def _fault(outcome: Failed | Retried) -> tuple[bytes, bytes, bytes]:
 
 
 def to_answer(answer: Sequence[Any], worker_id: str) -> Answer:
-    """The script's answer."""
+    """The script's answer; what Redis has lost is logged."""
     now, refused, lost, claims, *emptied = answer
     began = float(now)
+    if lost:
+        vanished = list(map(to_text, lost))
+        _tasks_vanished(count=len(vanished), tasks=vanished[:20])
     return Answer(
         set(map(to_text, refused)),
-        list(map(to_text, lost)),
         [to_claim(claim, worker_id, began) for claim in claims],
         emptied == [1],
     )

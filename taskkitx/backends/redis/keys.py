@@ -27,7 +27,7 @@ member of `ids:G`, and a member of the one structure of its state.
     paused            hash    "all" -> 1, "+G" -> 1 or 0: the last word on a group, where it is later than that on all
     schedulers        hash    scheduler -> its state
     events            stream  control events, the last thousand or so; field "e" is the JSON
-    epoch             string  a random word, as old as the data (`epoch.py`)
+    epoch             string  a random word, as old as the data (`leases.py`)
     version           string  which layout of keys this is
 
 Channels, for hints only: `work` carries groups that may have work (one a line; nothing: any), `end:ID` the end of a
