@@ -20,6 +20,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._marker: bytes | None = None
+        self._garbled: bytes | None = None
         self.refuse_after_loss = False
         """Whether nothing is accepted any more once a reply has been lost."""
         self._lost = threading.Event()
@@ -44,6 +45,10 @@ class Proxy:
         """The next request that contains these bytes is carried out; its reply is lost with its connection."""
         self._lost.clear()
         self._marker = marker
+
+    def garble_reply_to(self, marker: bytes) -> None:
+        """The next request with these bytes gets a reply whose fourth byte is wrong: MySQL numbers packets so."""
+        self._garbled = marker
 
     def wait_lost(self, timeout: float = 30.0) -> None:
         """Return when that has happened."""
@@ -98,6 +103,7 @@ class Proxy:
 
     def _pass(self, client: socket.socket, server: socket.socket) -> None:
         other = {client: server, server: client}
+        garble = False
         try:
             while True:
                 for source in _readable(client, server):
@@ -105,6 +111,10 @@ class Proxy:
                     if not data:
                         return
                     self._going.wait()
+                    if source is client and self._garbled is not None and self._garbled in data:
+                        self._garbled, garble = None, True
+                    elif source is server and garble:
+                        data, garble = data[:3] + bytes([data[3] ^ 0x55]) + data[4:], False
                     other[source].sendall(data)
                     if source is client and self._is_marked(data):
                         _swallow(client, server)

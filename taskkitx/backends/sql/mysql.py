@@ -5,7 +5,7 @@ from typing import Any
 
 from taskkitx.backends.sql import mysql_cycle, mysql_errors, puts
 from taskkitx.backends.sql.joined import driver_connection
-from taskkitx.backends.sql.mysql_link import Link, MySqlDriver
+from taskkitx.backends.sql.mysql_link import Link, MySqlDriver, in_transaction
 from taskkitx.backends.sql.mysql_session import MySqlSession, data_size
 from taskkitx.backends.sql.mysql_snapshots import alarms, is_held
 from taskkitx.backends.sql.mysql_text import CLOCK, Text
@@ -104,7 +104,7 @@ class MySqlBackend(ServerBackend[Link]):
     def _joined(self, connection: Any) -> MySqlSession:
         module = self._driver.module
         driver = driver_connection(connection, module.connection, module.name)
-        if driver.get_autocommit() and not _in_transaction(driver):
+        if driver.get_autocommit() and not in_transaction(driver):
             raise ConfigurationError(
                 "connection is in autocommit mode and has no transaction that the task could be part of: "
                 "call connection.begin() first, or turn autocommit off"
@@ -151,15 +151,9 @@ class MySqlBackend(ServerBackend[Link]):
         return self._pool.run(lambda link, again: alarms(self._session(link, again)))
 
 
-_IN_TRANSACTION = 1
 _OWNED_IN_THE_END = (
     "SELECT id FROM taskkitx_task FORCE INDEX (taskkitx_task_owned) WHERE state = 5 AND worker_id = :worker "
     "LIMIT 1 FOR UPDATE"
 )
 """Without SKIP LOCKED: it waits for whoever is changing such rows, uncommitted claims included."""
 _VERSION = "SELECT version_num FROM taskkitx_version"
-
-
-def _in_transaction(connection: Any) -> bool:
-    """Whether a transaction is open, as the server said last; mysqlclient does not pass it on."""
-    return bool(getattr(connection, "server_status", 0) & _IN_TRANSACTION)

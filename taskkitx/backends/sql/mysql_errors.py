@@ -43,6 +43,8 @@ def number(error: BaseException | None) -> int | None:
 def trouble(error: Exception) -> Trouble:
     """What this error asks for."""
     code = number(error)
+    if code is None and type(error).__name__ == "InternalError":
+        return Trouble.BROKEN  # the driver cannot read the answer, and lies between two of them
     if code in _CONFLICTS:
         return Trouble.CONFLICT
     # A read-only server is no primary any more: look for the new one.

@@ -86,8 +86,8 @@ class Link:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it can be used again: outside any transaction, and in step with the server."""
-        return not self._speaking and not self._open
+        """Whether it can be used again: in step with the server, and outside any transaction by its word and ours."""
+        return not self._speaking and not self._open and not in_transaction(self.connection)
 
     def run(self, statements: Sequence[str]) -> list[Result]:
         """Run statements in order, in as few packets as hold them; the first that fails ends it."""
@@ -168,6 +168,14 @@ class Link:
             self.connection.close()
         except self._driver.error:
             pass  # it was closed already
+
+
+_IN_TRANSACTION = 1
+
+
+def in_transaction(connection: Any) -> bool:
+    """Whether a transaction is open, as the server said last; mysqlclient does not pass it on."""
+    return bool(getattr(connection, "server_status", 0) & _IN_TRANSACTION)
 
 
 def _result(cursor: Any) -> Result:
