@@ -68,7 +68,10 @@ class PrivateServer(ABC):
 
     @abstractmethod
     def ping(self) -> None:
-        """Return when the server answers; raise when it does not yet."""
+        """Return when the server answers; raise when it does not yet.
+
+        Asked by way of its own socket file: by its port, a stranger could answer that took it meanwhile.
+        """
 
     @abstractmethod
     def fresh_url(self) -> str:
@@ -190,7 +193,8 @@ class Postgres(PrivateServer):
         return [self.binaries / "postgres", "-D", self.folder / "data", *options]
 
     def ping(self) -> None:
-        psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+        where = f"host={self.folder} port={self.port} user=postgres dbname=postgres"
+        psycopg.connect(where, connect_timeout=5).close()
 
     def url(self, database: str) -> str:
         """The URL of a database."""
@@ -235,7 +239,7 @@ class MariaDB(PrivateServer):
         return [self.binaries / "mariadbd", "--no-defaults", "--skip-name-resolve", *options]
 
     def ping(self) -> None:
-        connect_plainly(self.url("")).close()
+        pymysql.connect(unix_socket=str(self.socket), user="root", connect_timeout=5).close()
 
     def url(self, database: str) -> str:
         """The URL of a database, for a user who owns it and nothing else."""
@@ -299,7 +303,8 @@ class Redis(PrivateServer):
         ]
 
     def ping(self) -> None:
-        self._client(0).ping()
+        with closing(redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5)) as client:
+            client.ping()
 
     def _client(self, database: int) -> redis.Redis:
         return redis.Redis(port=self.port, db=database, socket_timeout=5)
