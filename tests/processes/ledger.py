@@ -14,6 +14,7 @@ from taskkitx import clock
 from taskkitx.errors import DiscardTask
 from taskkitx.handler import Limits
 from taskkitx.kit import make_kit
+from taskkitx.supervisor.processes import resident_memory
 from tests.processes.points import die_at
 
 
@@ -111,6 +112,7 @@ class Handler:
     def do_leak(self, task, megabytes, seconds):
         time.sleep(seconds)
         held.append(bytearray(os.urandom(4096)) * (megabytes << 8))
+        return resident_memory(os.getpid())
 
     def do_devour(self, task):
         """Occupy more and more, until the kernel has had enough."""
