@@ -25,6 +25,10 @@ def connect(url: str, settings: Settings | None = None) -> Store:
     `redis://host:port/database` (`rediss://` with TLS, `redis+sentinel://`, `unix:///path/to/socket`, `valkey://`;
     `?prefix=` names one of several stores). Raises ConfigurationError.
     """
+    if not isinstance(url, str):
+        raise ConfigurationError(
+            f"a store's URL is a string, not {url!r}; make_kit takes the handler first: make_kit(handler, url)"
+        )
     scheme = urlsplit(url).scheme
     store = _STORES.get(scheme)
     if store is None:

@@ -5,7 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskkitx import EncodeError, Failed, Kit, Task, TaskHandler, make_kit
+from taskkitx import (
+    ConfigurationError,
+    EncodeError,
+    Failed,
+    Kit,
+    Task,
+    TaskHandler,
+    make_kit,
+)
 from taskkitx.record import TaskFilter
 
 
@@ -53,3 +61,8 @@ def test_a_handler_that_cannot_handle_cannot_be_made():
 
     with pytest.raises(TypeError, match="handle"):
         Idle()  # type: ignore[abstract]  # the mistake under test
+
+
+def test_a_handler_in_the_place_of_the_url_is_told_apart():
+    with pytest.raises(ConfigurationError, match=r"not <.*Doubling.*make_kit\(handler, url\)"):
+        make_kit("memory://swapped", Doubling())  # type: ignore[arg-type]  # the mistake under test
