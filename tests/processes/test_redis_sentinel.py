@@ -50,6 +50,10 @@ class Sentinel(Redis):
     def command(self) -> list[str | Path]:
         return [self.binaries / "redis-server", self.folder / "sentinel.conf", "--sentinel"]
 
+    def ping(self) -> None:
+        with self._client(0) as client:  # it has no socket file
+            client.ping()
+
 
 @pytest.fixture
 def watched(redis_server):
