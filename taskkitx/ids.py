@@ -20,7 +20,7 @@ def make_task_id(group: str) -> str:
 
 def group_of(task_id: str) -> str:
     """The group a task id names."""
-    return task_id.rsplit("_", 1)[0]
+    return task_id.rpartition("_")[0] or task_id
 
 
 def make_worker_id() -> str:
@@ -31,23 +31,24 @@ def make_worker_id() -> str:
 def uuid7_hex() -> str:
     """The 32 hex digits of a UUIDv7: milliseconds, 12 bits of the millisecond's fraction (so that one process's ids
     grow in the order they were made), 62 random bits."""
-    milliseconds, fraction = divmod(time.time_ns(), 1_000_000)
-    return f"{milliseconds << 16 | 0x7000 | fraction * 4096 // 1_000_000:016x}{_random_digits()}"
-
-
-def _random_digits() -> str:
-    """The random half of a UUID, its variant in front, out of a larger read: a system call for each id would double
-    the cost of an enqueue."""
     try:
-        return _stock.pop()  # one atomic step, so that no two threads get the same digits
+        random = _stock.pop()  # one atomic step, so that no two threads get the same digits
     except IndexError:
-        raw = os.urandom(8 * 256)
-        digits = raw.hex()
-        first, *others = (
-            "89ab"[raw[at] >> 6] + digits[2 * at + 1 : 2 * at + 16] for at in range(0, len(raw), 8)
-        )
-        _stock.extend(others)
-        return first
+        random = _take_stock()
+    ns = time.time_ns()
+    return f"{ns // 1_000_000 << 16 | 0x7000 | ns % 1_000_000 * 4096 // 1_000_000:016x}{random}"
+
+
+def _take_stock() -> str:
+    """The random half of a UUID, its variant in front, and many more for later: a system call for each id would double
+    the cost of an enqueue."""
+    raw = os.urandom(8 * 256)
+    digits = raw.hex()
+    first, *others = (
+        "89ab"[raw[at] >> 6] + digits[2 * at + 1 : 2 * at + 16] for at in range(0, len(raw), 8)
+    )
+    _stock.extend(others)
+    return first
 
 
 _stock: list[str] = []
@@ -57,21 +58,23 @@ os.register_at_fork(after_in_child=_stock.clear)
 
 def check_group(group: str) -> str:
     """`group` itself; raises InvalidTask when it is empty, too long or not a string."""
-    return _check("group", group, MAX_GROUP)
+    if isinstance(group, str) and 0 < len(group) <= MAX_GROUP and group.isprintable():
+        return group
+    raise _refusal("group", group, MAX_GROUP)
 
 
 def check_name(name: str) -> str:
     """`name` itself; raises InvalidTask when it is empty, too long or not a string."""
-    return _check("name", name, MAX_NAME)
+    if isinstance(name, str) and 0 < len(name) <= MAX_NAME and name.isprintable():
+        return name
+    raise _refusal("name", name, MAX_NAME)
 
 
-def _check(what: str, value: str, limit: int) -> str:
+def _refusal(what: str, value: str, limit: int) -> InvalidTask:
     if not isinstance(value, str) or not value:
-        raise InvalidTask(f"a task's {what} is a non-empty string, not {value!r}")
+        return InvalidTask(f"a task's {what} is a non-empty string, not {value!r}")
     if len(value) > limit:
-        raise InvalidTask(
+        return InvalidTask(
             f"a task's {what} has at most {limit} characters; {value[:20]!r}... has {len(value)}"
         )
-    if not value.isprintable():
-        raise InvalidTask(f"a task's {what} has only printable characters, unlike {value!r}")
-    return value
+    return InvalidTask(f"a task's {what} has only printable characters, unlike {value!r}")

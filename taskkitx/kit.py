@@ -109,18 +109,10 @@ class Kit(Generic[In, Out]):
         if isinstance(item, tuple):
             return item
         group, name = item["group"], item["name"]
-        options: dict[str, Any] = {}
-        if "priority" in item:
-            options["priority"] = item["priority"]
-        task = Task.init(
-            group,
-            name,
-            self.handler.encode_data(group, name, item["data"]),
-            due=item.get("due"),
-            ttl=item.get("ttl", DEFAULT_TASK_TTL),
-            **options,
-        )
-        return task, item.get("eager", False)
+        data = self.handler.encode_data(group, name, item["data"])
+        due, ttl = item.get("due"), item.get("ttl", DEFAULT_TASK_TTL)
+        options = {"priority": item["priority"]} if "priority" in item else {}
+        return Task.init(group, name, data, due, None, ttl, **options), item.get("eager", False)
 
     def _run_eagerly(self, task: Task) -> Result[Out]:
         from taskkitx.worker.eager import run_eagerly

@@ -1,6 +1,7 @@
 """Putting tasks: one statement for all of them, then a look at who stands in the way of those it left out."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.session import Session, first
@@ -10,11 +11,35 @@ from taskkitx.task import Task
 
 TRIES = 5
 
+_id = attrgetter("id")
+_key = attrgetter("unique_key")
+
 
 def put(session: Session, tasks: Sequence[Task]) -> list[Put]:
     """Insert, or name the one that stands; inside the caller's transaction."""
-    if len(tasks) == 1 and tasks[0].unique_key is None and session.insert(tasks)[0]:
-        return [Put(tasks[0].id, True)]
+    return (
+        _put_keyless(session, tasks)
+        if {*map(_key, tasks)} == {None}
+        else _put_keyed(session, tasks)
+    )
+
+
+def _put_keyless(session: Session, tasks: Sequence[Task]) -> list[Put]:
+    """Nothing but a task of the same id can stand in the way: it was put before."""
+    in_order = sorted(tasks, key=_id)  # batches that share ids must not wait for each other
+    inserted = session.insert(in_order)
+    if all(inserted):
+        return [Put(task.id, True) for task in tasks]
+    created = {task.id for task, new in zip(in_order, inserted, strict=True) if new}
+    answers: list[Put] = []
+    for task in tasks:
+        answers.append(Put(task.id, task.id in created))
+        created.discard(task.id)  # of two that are the same, the second stood already
+    return answers
+
+
+def _put_keyed(session: Session, tasks: Sequence[Task]) -> list[Put]:
+    """What stands in the way may be another task, which may end meanwhile."""
     answers: dict[int, Put] = {}
     left = list(enumerate(tasks))
     for _ in range(TRIES):
@@ -31,8 +56,7 @@ def _put(
 ) -> list[tuple[int, Task]]:
     """One try; returns the tasks that met a key which was free again when we asked whose it is."""
     keys = sorted({task.unique_key for _, task in tasks if task.unique_key is not None})
-    if keys:
-        session.change_each(sql.FREE_WINDOWS, [{"key": key} for key in keys])
+    session.change_each(sql.FREE_WINDOWS, [{"key": key} for key in keys])
     tasks = sorted(tasks, key=_in_one_order)
     inserted = session.insert([task for _, task in tasks])
     if all(inserted):
