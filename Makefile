@@ -14,7 +14,7 @@ demo: $(VENV)/.runs  ## see real work done by several processes, one of them kil
 	@$(BIN)/python -m examples.demo
 
 test: $(VENV)/.develops  ## everything, with the soaks in their short form; ARGS="-k name" to choose
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 soak: $(VENV)/.develops  ## the soaks in full length
 	TASKKITX_SOAK=1 $(BIN)/python -m pytest -s -m soak $(ARGS)

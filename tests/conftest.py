@@ -17,6 +17,15 @@ from tests.servers import MariaDB, Postgres, PrivateServer, Redis, ServerAbsent,
 Server = TypeVar("Server", bound=PrivateServer)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests are shared out (`make test`), a file stays in one hand, and so do all process trees: side by side
+    they would wait for processors."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder == "processes" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def _private(kind: type[Server]) -> Iterator[Server]:
     try:
         server = kind()
