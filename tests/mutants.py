@@ -340,6 +340,18 @@ MUTANTS = [
         "WHERE t.attempt = v.column2 AND t.worker_id",
         "WHERE t.worker_id",
     ),
+    Mutant(
+        "faults/test_garbled_reply.py::test_an_answer_out_of_step",
+        "backends/sql/mysql_errors.py",
+        'type(error).__name__ == "InternalError"',
+        "False",
+    ),
+    Mutant(
+        "test_stop.py::test_a_stop_during_boot",
+        "supervisor/child.py",
+        "            signal.SIGTERM: signal.SIG_DFL,",
+        "            signal.SIGTERM: _leave_at_once,",
+    ),
 ]
 
 

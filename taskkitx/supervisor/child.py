@@ -1,15 +1,17 @@
 """The life of a worker process, from the fork to its exit code."""
 
 import faulthandler
+import importlib
 import os
 import random
 import signal
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import dropwhile
+from pathlib import Path
 from types import FrameType
 
 from taskkitx import clock, log
@@ -93,8 +95,10 @@ def _settle_in(post: Post) -> None:
     """What must be true before any code of the application runs."""
     signals.become_child(
         {
-            signal.SIGTERM: _leave_at_once,
-            signal.SIGQUIT: _leave_at_once,
+            # Nothing has been claimed yet, so nothing has to be finished; and Python would call a handler of ours only
+            # when the import returns to it, which C code may keep it from for long.
+            signal.SIGTERM: signal.SIG_DFL,
+            signal.SIGQUIT: _leave_at_once,  # by default it would leave a core file
             # A Ctrl-C goes to the whole group; the supervisor turns it into a drain.
             signal.SIGINT: signal.SIG_IGN,
             signal.SIGHUP: signal.SIG_IGN,
@@ -113,7 +117,6 @@ def _settle_in(post: Post) -> None:
 
 
 def _leave_at_once(_: int, __: FrameType | None) -> None:
-    """Nothing has been claimed yet, so nothing has to be finished."""
     fork.real_exit(0)
 
 
@@ -245,11 +248,13 @@ def _explain(error: Exception) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    """The traceback without the engine's and the import system's own frames."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<frozen", sys.prefix + "/lib/python"))
-        or "site-packages" in frame.filename
-    ]
-    return "".join(traceback.format_list(frames)).rstrip()
+    """The traceback from the application's first frame on: how the engine came to import it is nobody's concern."""
+    frames = dropwhile(_leads_to_the_app, traceback.extract_tb(error.__traceback__))
+    return "".join(traceback.format_list(list(frames))).rstrip()
+
+
+def _leads_to_the_app(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(("<frozen importlib", _ENGINE, importlib.__file__))
+
+
+_ENGINE = os.path.join(Path(__file__).parents[1], "")

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -168,7 +169,8 @@ class Crew:
         if worker.hung:
             for thread in worker.region.crash.read().strip().split("\n\n"):
                 log.stacks_dumped(**who, trace=thread)
-        if worker.end and not death.signal and not death.exit_code:
+        # A TERM that was asked for ends a worker that still boots.
+        if worker.end and death.signal in (0, signal.SIGTERM) and not death.exit_code:
             log.worker_ended(**who, reason=worker.end)
         else:
             log.worker_died(**who, how=death.how, running=len(worker.region.running()))

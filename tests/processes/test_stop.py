@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.processes.apps import BUSY, IDLE
+from tests.processes.apps import BUSY, HEAD, IDLE
 from tests.processes.tree import ROOT
 
 
@@ -127,13 +127,18 @@ sys.exit(124)
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 124
 
 
-def test_a_stop_during_boot_does_not_wait_for_the_import(tree):
-    tree = tree("import time\ntime.sleep(600)")
+@pytest.mark.parametrize("endless", ["time.sleep(600)", "sum(range(10**13))"])
+def test_a_stop_during_boot_does_not_wait_for_the_import(tree, endless):
+    """Seen to hang for as long as C code, or a sleep that began at the wrong moment, keeps Python from its handlers."""
+    tree = tree(f"{HEAD}\nfirst_to(f'importing {{os.getpid()}}')\n{endless}")
     tree.wait("worker_started", count=2)
+    for worker in tree.workers():
+        tree.wait_file(f"importing {worker}")
 
     tree.signal(signal.SIGTERM)
 
     assert tree.exit(timeout=10) == 0
+    assert len(tree.seen("worker_ended")) == 2
     assert_nothing_left(tree)
 
 
