@@ -20,7 +20,8 @@ def make_task_id(group: str) -> str:
 
 def group_of(task_id: str) -> str:
     """The group a task id names."""
-    return task_id.rpartition("_")[0] or task_id
+    group, mark, _ = task_id.rpartition("_")
+    return group if mark else task_id
 
 
 def make_worker_id() -> str:

@@ -18,8 +18,8 @@ Server = TypeVar("Server", bound=PrivateServer)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests are shared out (`make test`), a file stays in one hand, and so do all process trees: side by side
-    they would wait for processors."""
+    """Where tests are shared out (`make test`), a file stays in one hand, and so do all those of a folder that is about
+    process trees: side by side they would wait for processors."""
     for item in items:
         folder = item.path.parent.name
         group = folder if folder == "processes" else str(item.path)

@@ -113,7 +113,7 @@ class Proxy:
                     self._going.wait()
                     if source is client and self._garbled is not None and self._garbled in data:
                         self._garbled, garble = None, True
-                    elif source is server and garble:
+                    elif source is server and garble and len(data) > 3:
                         data, garble = data[:3] + bytes([data[3] ^ 0x55]) + data[4:], False
                     other[source].sendall(data)
                     if source is client and self._is_marked(data):

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pymysql
 import redis
+from psycopg.conninfo import make_conninfo
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
@@ -193,8 +194,8 @@ class Postgres(PrivateServer):
         return [self.binaries / "postgres", "-D", self.folder / "data", *options]
 
     def ping(self) -> None:
-        where = f"host={self.folder} port={self.port} user=postgres dbname=postgres"
-        psycopg.connect(where, connect_timeout=5).close()
+        place = {"host": str(self.folder), "port": str(self.port), "user": "postgres"}
+        psycopg.connect(make_conninfo("", **place), connect_timeout=5).close()
 
     def url(self, database: str) -> str:
         """The URL of a database."""

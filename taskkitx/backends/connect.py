@@ -27,7 +27,8 @@ def connect(url: str, settings: Settings | None = None) -> Store:
     """
     if not isinstance(url, str):
         raise ConfigurationError(
-            f"a store's URL is a string, not {url!r}; make_kit takes the handler first: make_kit(handler, url)"
+            f"a store's URL is a string, this is of type {type(url).__name__}; "
+            "the handler comes first: make_kit(handler, url)"
         )
     scheme = urlsplit(url).scheme
     store = _STORES.get(scheme)

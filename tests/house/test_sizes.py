@@ -1,5 +1,5 @@
-"""Size is a symptom: a file over 300 lines is split by its reasons to change; a function over 40 is made smaller, or
-listed here with its reason; an entry that is no longer needed fails, too. Tests are lists by nature and do not count.
+"""Size is a symptom: a file over 300 lines must be split; a function over 40 is made smaller, or listed here with its
+reason; an entry that is no longer needed fails, too. Tests are lists by nature and do not count.
 """
 
 from tests.house.sources import ROOT, functions, python_files

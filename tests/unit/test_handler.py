@@ -64,5 +64,5 @@ def test_a_handler_that_cannot_handle_cannot_be_made():
 
 
 def test_a_handler_in_the_place_of_the_url_is_told_apart():
-    with pytest.raises(ConfigurationError, match=r"not <.*Doubling.*make_kit\(handler, url\)"):
+    with pytest.raises(ConfigurationError, match=r"of type Doubling; .* make_kit\(handler, url\)"):
         make_kit("memory://swapped", Doubling())  # type: ignore[arg-type]  # the mistake under test

@@ -26,6 +26,11 @@ def test_a_task_id_names_its_group():
         assert len(task_id) == len(group) + 33
 
 
+@pytest.mark.parametrize(("made_by_hand", "group"), [("none", "none"), ("_a", ""), ("a_", "a")])
+def test_the_group_of_an_id_that_was_made_by_hand(made_by_hand, group):
+    assert group_of(made_by_hand) == group
+
+
 def test_the_hex_is_a_uuid_of_version_7():
     digits = uuid7_hex()
 

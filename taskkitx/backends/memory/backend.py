@@ -1,5 +1,5 @@
 """The port on a store inside the process: one verb after the other, each under the store's lock and at one time of its
-clock. What a verb does is in `cycle`, `leases`, `commands` and `reads`."""
+clock. What takes more than a few lines is in `cycle`, `leases`, `commands` and `reads`, what they share in `store`."""
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager

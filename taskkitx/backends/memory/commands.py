@@ -70,7 +70,7 @@ def fire(
 
 
 def purge(store: MemoryStore, limit: int, now: float) -> int:
-    """Forget finished tasks whose time is over, oldest first."""
+    """Forget finished tasks whose time is over, those first whose time ended first."""
     disposable = sorted(
         (row.disposable, row.task.id)
         for row in store.tasks.values()

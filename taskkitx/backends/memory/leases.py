@@ -12,14 +12,14 @@ from taskkitx.task import TaskState
 
 
 def register(store: MemoryStore, worker: WorkerRecord, ttl: float, now: float) -> None:
-    """It begins."""
+    """Make a worker known, its lease from now."""
     store.leases[worker.id] = Lease(replace(worker, started=now), now + ttl)
 
 
 def renew(
     store: MemoryStore, workers: Mapping[str, Mapping[str, Any]], ttl: float, now: float
 ) -> Collection[str]:
-    """They live; the ids of those that are known."""
+    """Extend leases; the ids of the workers that are known."""
     known = workers.keys() & store.leases.keys()
     for worker_id in known:
         worker = replace(store.leases[worker_id].worker, info=dict(workers[worker_id]))

@@ -79,10 +79,9 @@ class RedisBackend:
             )
         if not tasks:
             return []
+        name, arguments = puts.script_for(tasks), puts.arguments(tasks)
         # Putting again what was put changes nothing.
-        standing = patiently(
-            lambda: self._run(puts.script_for(tasks), *puts.arguments(tasks)), self._enqueue_timeout
-        )
+        standing = patiently(lambda: self._run(name, *arguments), self._enqueue_timeout)
         return puts.to_answers(tasks, standing)
 
     # The worker's cycle

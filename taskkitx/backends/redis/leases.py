@@ -1,4 +1,4 @@
-"""Who works on a Redis, and how it is told from one that has forgotten them all.
+"""Who works on a Redis, and how one that has lost its data is noticed.
 
 A store that was emptied, or restarted without its data, has another epoch: a random word that lives as long as the
 data. Workers it has forgotten that way register again and go on; those it has buried do not.
@@ -34,7 +34,7 @@ class Leases:
         """The epoch in which leases were renewed last."""
 
     def register(self, worker: WorkerRecord, ttl: float) -> None:
-        """It begins."""
+        """Make a worker known, its lease from now."""
         record, info = fields.worker_arguments(worker)
         epoch = self._run("register", worker.id, record, info, ttl, VERSION, _new_epoch())
         self._registered[worker.id] = worker, ttl, epoch
@@ -51,7 +51,7 @@ class Leases:
         self.register(worker, ttl)
 
     def renew(self, workers: Mapping[str, Mapping[str, Any]], ttl: float) -> Collection[str]:
-        """They live; the ids of those that are known."""
+        """Extend leases; the ids of the workers that are known."""
         infos = [
             part
             for worker_id, info in workers.items()

@@ -44,7 +44,9 @@ def trouble(error: Exception) -> Trouble:
     """What this error asks for."""
     code = number(error)
     if code is None and type(error).__name__ == "InternalError":
-        return Trouble.BROKEN  # the driver cannot read the answer, and lies between two of them
+        return (
+            Trouble.BROKEN
+        )  # the driver could not read the answer: where the next one begins is unknown
     if code in _CONFLICTS:
         return Trouble.CONFLICT
     # A read-only server is no primary any more: look for the new one.
