@@ -1,4 +1,7 @@
-"""`make bench`: the median of three rounds of each workload, beside its floor; `ARGS="drain latency"` chooses."""
+"""`make bench`: the median of three rounds of each workload, beside its floor; `ARGS="drain latency"` chooses.
+
+A ratio is that of a figure and its own round's floor: the machine may be another one in the next.
+"""
 
 import statistics
 import sys
@@ -40,25 +43,27 @@ def main() -> int:
     if unknown:
         print(f"no workload {', '.join(unknown)}; there are {', '.join(ALL)}")
         return 2
-    table = Table(title=f"medians of {ROUNDS} rounds")
-    for column in ("what", "figure", "floor", "ratio", "target"):
+    table = Table(title="medians")
+    for column in ("what", "figure", "floor", "ratio", "target", "rounds"):
         table.add_column(column, justify="left" if column in ("what", "target") else "right")
+    console = Console(width=130)
     for name in names:
+        console.print(f"{name} ...")
         for what, rounds in measure(name).items():
-            value = statistics.median(one.value for one in rounds)
-            floors = [one.floor for one in rounds if one.floor]
-            floor = statistics.median(floors) if floors else None
-            table.add_row(
-                what,
-                f"{value:,.4g} {rounds[0].unit}"
-                if value < 1000
-                else f"{value:,.0f} {rounds[0].unit}",
-                f"{floor:,.0f}" if floor else "",
-                f"{value / floor:.2f}" if floor else "",
-                rounds[0].target,
-            )
-    Console(width=120).print(table)
+            table.add_row(what, *_medians(rounds), rounds[0].target, str(len(rounds)))
+    console.print(table)
     return 0
+
+
+def _medians(rounds: list[Figure]) -> tuple[str, str, str]:
+    """Figure, floor and ratio, written out."""
+    value = statistics.median(one.value for one in rounds)
+    figure = f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+    floors = [one.floor for one in rounds if one.floor]
+    if not floors:
+        return f"{figure} {rounds[0].unit}", "", ""
+    ratio = statistics.median(one.value / one.floor for one in rounds if one.floor)
+    return f"{figure} {rounds[0].unit}", f"{statistics.median(floors):,.0f}", f"{ratio:.2f}"
 
 
 if __name__ == "__main__":
