@@ -44,8 +44,10 @@ def test_killing_workers_and_keepers_loses_nothing(tree, kit, tmp_path, soak):
     while time.monotonic() < end:
         time.sleep(0.3)  # the rhythm of the kills
         victim = generator.choice(at_work(tree) or [None])
-        if len(ids) < count:
-            ids += feed(kit, generator, round(count * 0.3 / seconds) + 1)
+        elapsed = seconds - (end - time.monotonic())
+        due = min(count, round(count * (elapsed + 0.5) / seconds))
+        if len(ids) < due:
+            ids += feed(kit, generator, due - len(ids))
             time.sleep(generator.uniform(0.0, 0.015))  # into the middle of them
         if victim and tree.kill(victim["pid_"]):
             kills[victim["worker_id"]] = time.time()
@@ -53,6 +55,7 @@ def test_killing_workers_and_keepers_loses_nothing(tree, kit, tmp_path, soak):
             keeper_at += 3.0
             tree.kill(tree.seen("keeper_ready")[-1]["pid"])
 
+    ids += feed(kit, generator, count - len(ids))
     finish(kit, ids)
     tree.signal(signal.SIGTERM)
     assert tree.exit() == 0
