@@ -155,9 +155,9 @@ MUTANTS = [
     ),
     Mutant(
         "test_kill_points.py::test_death_at_any_moment",
-        "supervisor/keeping.py",
-        "        for index, death in self._deaths.items():",
-        "        for index, death in {}.items():",
+        "backends/sql/sqlite_cycle.py",
+        "attempt = attempt + (source.state = 5)",
+        "attempt = 1",
     ),
     Mutant(
         "test_crash.py::test_a_killed_keeper_is_replaced_and_told_again",

@@ -25,7 +25,7 @@ def feed_and_stop_one(tree, kit, generator):
 def test_death_at_any_moment_loses_nothing_and_repeats_only_what_was_not_written(
     tree, kit, tmp_path
 ):
-    """Seen to fail without `worker_id` and `attempt` in the fence, and with claims whose reply was lost forgotten."""
+    """Seen to run an attempt twice with claims that do not count attempts."""
     tree = tree(
         DYING_APP,
         toy=False,
