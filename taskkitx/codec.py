@@ -57,7 +57,11 @@ class JSONCodec:
             raise DecodeError(f"{encoded[:40]!r} is not JSON: {error}") from None
 
 
-_read_json = json.JSONDecoder().decode
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+_read_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
 _write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

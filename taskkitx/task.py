@@ -102,6 +102,8 @@ class Task:
     unique_for: float | None = None
     headers: Mapping[str, str] | None = None
     """What travels along: trace context, metadata, the codec's id."""
+    unreadable: str | None = None
+    """What makes no sense about it in the store, where somebody else has written there: it fails without being run."""
 
     @classmethod
     def init(

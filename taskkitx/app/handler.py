@@ -77,6 +77,8 @@ class QueueHandler:
         try:
             codec = JSON if task.headers is None else self._registry.codec_of(task.headers)
             args, kwargs = codec.decode(task.data)
+            if not _are_arguments(args, kwargs):
+                raise TypeError(f"they are {task.data[:40]!r}, not a list and an object")
         except (DecodeError, ValueError, TypeError) as error:
             raise UnreadableArguments(
                 f"the arguments of {task.name} cannot be read: {error}"
@@ -162,3 +164,8 @@ class QueueHandler:
         for hook in self._at(event, function):
             if not (hook.strict and succeeded):
                 hook.quietly(event, context, *facts)
+
+
+def _are_arguments(args: object, kwargs: object) -> bool:
+    """Whether a function can be called with them, as far as their types tell."""
+    return isinstance(args, list | tuple) and isinstance(kwargs, dict)

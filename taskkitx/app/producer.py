@@ -1,7 +1,7 @@
 """From a call to a task that stands in the store: encoded, unique where asked for, and answered by a Result."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,10 +128,7 @@ class Producer:
         options: CallOptions = _NO_OPTIONS,
     ) -> Task:
         """The task of one call, not put yet."""
-        if isinstance(args, str | bytes):
-            raise InvalidArguments(
-                f"the arguments of {called.name} are {args!r}: they come in a list or tuple, [{args!r}]"
-            )
+        _check_shape(called.name, args, kwargs)
         if called.signature is not None:
             called.signature.check(args, kwargs)
         data = _encode(called, args, kwargs)
@@ -150,6 +147,20 @@ class Producer:
             due=options.get("due"),
             ttl=common.ttl if ttl is None else ttl,
             **extra,
+        )
+
+
+def _check_shape(name: str, args: object, kwargs: object) -> None:
+    """Refuse what was meant as the argument itself. Asked for every call, so the usual types come first."""
+    if not isinstance(args, list | tuple) and (
+        isinstance(args, str | bytes) or not isinstance(args, Iterable)
+    ):
+        raise InvalidArguments(
+            f"the arguments of {name} are {args!r}: they come in a list or tuple, [{args!r}]"
+        )
+    if not isinstance(kwargs, dict | Mapping):
+        raise InvalidArguments(
+            f"the keyword arguments of {name} are {kwargs!r}: they come in a dict"
         )
 
 

@@ -30,6 +30,8 @@ Handler = TaskHandler[Any, Any]
 
 def refuse(handler: Handler, task: Task, limits: Limits) -> Outcome | None:
     """The outcome of a claimed task that must not be started, or None: start it."""
+    if task.unreadable is not None:
+        return Failed(task, Fault("unreadable", task.unreadable))
     if _expired(task):
         return Expired(task)
     if task.loss is None:

@@ -39,8 +39,9 @@ class GroupClaiming:
         return self._backend.exchange(self._worker_id, outcomes, wanted)
 
     def pool_of(self, task: Task) -> str:
-        """Its group's."""
-        return task.group
+        """Its group's; any for an id that somebody else has made, which may name no group of ours."""
+        group = task.group
+        return group if group in self._groups else next(iter(self._groups))
 
     def next_due(self) -> float | None:
         """As the store tells."""

@@ -74,7 +74,7 @@ class Running:
             self.unstarted.append(task)
             return
         try:
-            if self._knows is not None and not self._knows(task):
+            if self._knows is not None and not task.unreadable and not self._knows(task):
                 self.unknown.append(task)
                 return
             limits = limits_of(self._handler, task)

@@ -1,6 +1,7 @@
 """The ways to put a call: what reaches the function, what comes back, and what is refused before anything is put."""
 
 import asyncio
+import re
 import sqlite3
 import time
 from datetime import datetime, timedelta
@@ -308,9 +309,17 @@ def test_a_queue_on_a_kits_store(queue, make_queue, work, add):
 
 
 @ON_MEMORY
-def test_a_text_is_no_list_of_arguments(queue, add):
-    with pytest.raises(InvalidArguments, match=r"they come in a list or tuple, \['12'\]"):
-        add.enqueue("12")
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("12",), "they come in a list or tuple, ['12']"),
+        ((1,), "they come in a list or tuple, [1]"),
+        (([1], 2), "the keyword arguments of add are 2: they come in a dict"),
+    ],
+)
+def test_arguments_come_in_a_list_and_a_dict(queue, add, args, says):
+    with pytest.raises(InvalidArguments, match=re.escape(says)):
+        add.enqueue(*args)
 
 
 @ON_MEMORY

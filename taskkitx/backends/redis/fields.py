@@ -5,6 +5,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from taskkitx.backends.headers import read_headers, write_headers
 from taskkitx.record import Attempt, Record, WorkerRecord
 from taskkitx.task import Task, TaskState, UniqueUntil
 
@@ -59,7 +60,7 @@ def _is_plain(task: Task) -> bool:
 
 def _rare_fields(task: Task) -> list[Any]:
     values: dict[str, Any] = {
-        "headers": None if task.headers is None else json.dumps(dict(task.headers)),
+        "headers": write_headers(task.headers),
         "scheduled": task.scheduled,
         "timeout": task.timeout,
         "expires": task.expires,
@@ -111,10 +112,13 @@ def _add_rare(state: dict[str, Any], fields: Fields) -> None:
     for field, name in ((b"worker", "worker_id"), (b"loss", "loss"), (b"unique_key", "unique_key")):
         if field in fields:
             state[name] = to_text(fields[field])
-    if b"unique_until" in fields:
-        state["unique_until"] = UniqueUntil(fields[b"unique_until"].decode())
-    if b"headers" in fields:
-        state["headers"] = json.loads(fields[b"headers"])
+    try:
+        if b"unique_until" in fields:
+            state["unique_until"] = UniqueUntil(fields[b"unique_until"].decode())
+        if b"headers" in fields:
+            state["headers"] = read_headers(fields[b"headers"])
+    except ValueError as error:
+        state["unreadable"] = str(error)
 
 
 def to_claim(claim: Sequence[Any], worker_id: str, now: float) -> Task:

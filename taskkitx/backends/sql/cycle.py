@@ -38,7 +38,11 @@ def claimed(session: Session, worker_id: str, seq: int) -> list[Task]:
 
 def in_order(found: Sequence[Row]) -> list[Task]:
     """The tasks of these rows, by (priority descending, due, id)."""
-    return [rows.to_task(row) for row in sorted(found, key=_RANK_DUE_ID)]
+    try:
+        ordered = sorted(found, key=_RANK_DUE_ID)
+    except TypeError:  # somebody else has put a text where SQLite should have kept a number
+        ordered = list(found)
+    return [rows.to_task(row) for row in ordered]
 
 
 def fence(worker_id: str, task: Task) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from taskkitx.backends.headers import read_headers, write_headers
 from taskkitx.record import Attempt, Record, WorkerRecord
 from taskkitx.task import Task, TaskState, UniqueUntil
 
@@ -47,15 +48,45 @@ def to_task(row: Row) -> Task:
         headers,
     ) = row[:TASK_COLUMNS]
     state["state"] = _STATES[number]
-    if rank:
-        state["priority"] = -rank
-    if unique_name is not None:
-        state["unique_key"] = unique_name
-        state["unique_until"] = None if unique_until is None else UniqueUntil(unique_until)
-        state["unique_for"] = unique_for
-    if headers is not None:
-        state["headers"] = json.loads(headers)
+    try:
+        if rank:
+            state["priority"] = -rank
+        if unique_name is not None:
+            state["unique_key"] = unique_name
+            state["unique_for"] = unique_for
+            state["unique_until"] = None if unique_until is None else UniqueUntil(unique_until)
+        if headers is not None:
+            state["headers"] = read_headers(headers)
+    except (ValueError, TypeError) as error:
+        state["unreadable"] = str(error)
+    if not (
+        type(state["name"]) is str
+        and type(state["data"]) is bytes
+        and type(state["due"]) is type(state["created"]) is type(state["ttl"]) is float
+        and type(state["retry_count"]) is type(state["crashes"]) is type(state["lost"]) is int
+    ):
+        _replace_what_is_of_another_type(state)
     return task
+
+
+_TYPES = {
+    "name": str,
+    "data": bytes,
+    "due": float,
+    "created": float,
+    "ttl": float,
+    "retry_count": int,
+    "crashes": int,
+    "lost": int,
+}
+
+
+def _replace_what_is_of_another_type(state: dict[str, Any]) -> None:
+    """SQLite keeps what somebody else writes, whatever the column's type: nothing of ours shall stumble over it."""
+    for name, kind in _TYPES.items():
+        if type(value := state[name]) is not kind:
+            state[name] = kind()
+            state["unreadable"] = f"its {name} is {value!r:.60}, not of type {kind.__name__}"
 
 
 def to_record(row: Row) -> Record:
@@ -142,7 +173,7 @@ def rest_of_row(task: Task) -> tuple[Any, ...]:
         None if _never_binds(task) else task.unique_key,
         until,
         task.unique_for,
-        None if task.headers is None else json.dumps(dict(task.headers)),
+        write_headers(task.headers),
     )
 
 

@@ -1,0 +1,124 @@
+"""What somebody else has written into the store, and no program of ours can read, costs its own task and no other."""
+
+import pytest
+import redis
+from sqlalchemy import create_engine, text
+
+from taskkitx import Failed, Task
+from tests.app.conftest import PATIENCE
+from tests.stores import SHARED
+
+DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "sqlite": "sqlite"}
+DATA = {
+    "no text": b"\x80{",
+    "nothing": b"",
+    "a number": b"17",
+    "three parts": b"[[1, 2], {}, 3]",
+    "no object": b"[[1, 2], 5]",
+    "no number": b"[[NaN, 1], {}]",
+    "a huge integer": b"[[1" + b"0" * 5_000 + b", 1], {}]",
+    "a recursion bomb": b"[" * 100_000,
+}
+
+
+@pytest.fixture
+def add(queue):
+    @queue.task(name="add", max_retries=5)
+    def add(a, b):
+        return a + b
+
+    return add
+
+
+def change_by_hand(url, task_id, field, value):
+    """Write into the store without our help."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "redis":
+        with redis.Redis.from_url(url) as client:
+            assert client.hset(f"{{taskkitx}}:task:{task_id}", field, value) in (0, 1)
+        return
+    engine = create_engine(f"{DRIVERS[scheme]}://{rest}")
+    with engine.begin() as connection:
+        change = text(f"UPDATE taskkitx_task SET {field} = :value WHERE id = :id")
+        assert connection.execute(change, {"value": value, "id": task_id}).rowcount == 1
+    engine.dispose()
+
+
+def assert_it_fails_alone(add, broken, words):
+    """At its first attempt, with the reason; and the group goes on."""
+    with pytest.raises(Failed, match=words):
+        broken.get(PATIENCE)
+    assert len(broken.attempts) == 1
+    assert add.delay(1, 2).get(PATIENCE) == 3
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+def test_data(queue, work, add, data):
+    good = add.delay(1, 1)
+    (broken,) = queue.kit.initiate_tasks(Task.init("default", "add", data))
+    work(queue)
+
+    assert_it_fails_alone(add, broken, "the arguments of add cannot be read")
+    assert good.get(PATIENCE) == 2
+
+
+def test_a_codec_nobody_knows(queue, work, add):
+    headers = {"codec": "of another program"}
+    (broken,) = queue.kit.initiate_tasks(
+        Task.init("default", "add", b"[[1, 2], {}]", headers=headers)
+    )
+    work(queue)
+
+    assert_it_fails_alone(add, broken, "of another program")
+
+
+@pytest.mark.parametrize("store_url", SHARED, indirect=True)
+@pytest.mark.parametrize("headers", ["{", "[1]", '{"codec": 5}', "[" * 100_000], ids=len)
+def test_headers(store_url, queue, work, add, headers):
+    """Seen to end every worker that claims it, and so to stop its whole group."""
+    broken = add.delay(1, 2)
+    change_by_hand(store_url, broken.id, "headers", headers)
+    work(queue)
+
+    assert_it_fails_alone(add, broken, "not a JSON object of texts")
+
+
+@pytest.mark.parametrize("store_url", SHARED, indirect=True)
+def test_a_rule_of_uniqueness(store_url, queue, work, add):
+    broken = add.enqueue((1, 2), unique_key="key")
+    change_by_hand(store_url, broken.id, "unique_until", "doomsday")
+    work(queue)
+
+    assert_it_fails_alone(add, broken, "doomsday")
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("data", "[[1, 2], {}]"),
+        ("name", b"add"),
+        ("due", "2024-01-01 12:00:00"),
+        ("rank", "first"),
+        ("retry_count", "none"),
+        ("crashes", 0.5),
+    ],
+)
+def test_a_value_of_another_type(store_url, queue, work, add, field, value):
+    """SQLite takes it. Seen to end every worker that claims it together with others."""
+    broken, *others = [add.delay(1, n) for n in range(3)]
+    change_by_hand(store_url, broken.id, field, value)
+    work(queue)
+
+    assert_it_fails_alone(add, broken, "unreadable")
+    assert [other.get(PATIENCE) for other in others] == [2, 3]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_an_id_that_names_no_group(store_url, queue, work, add):
+    """Seen to end every worker that claims it. It runs: nothing about it is unclear."""
+    made = add.delay(1, 2)
+    change_by_hand(store_url, made.id, "id", "made-by-hand")
+    work(queue)
+
+    assert queue.get_result("made-by-hand").get(PATIENCE) == 3
