@@ -259,14 +259,28 @@ def test_a_database_of_somebody_else_is_left_alone(run, tmp_path):
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
-def test_a_file_of_a_newer_version_is_refused(run, backend):
-    backend.write(lambda session: session.change("UPDATE taskkitx_version SET version_num = 'z'"))
+@pytest.mark.parametrize(
+    ("version", "command", "says"),
+    [
+        ("z", "status", "newer"),
+        ("z", "migrate", "newer"),
+        ("0000", "status", "run `taskkitx migrate`"),
+        ("0000", "migrate", "cannot be brought to"),
+    ],
+)
+def test_a_file_of_another_version_is_refused(run, backend, version, command, says):
+    backend.write(
+        lambda s: s.change(
+            "UPDATE taskkitx_version SET version_num = :version", {"version": version}
+        )
+    )
     backend.close()
 
-    for command in ("status", "migrate"):
-        answer = run(command)
-        assert answer.exit_code == 78
-        assert "newer" in answer.stderr
+    answer = run(command)
+
+    assert answer.exit_code == 78
+    assert says in answer.stderr
+    assert answer.stderr.count("\n") == 1
 
 
 def test_a_corrupted_file_is_refused(run, tmp_path):

@@ -174,9 +174,12 @@ def test_an_app_that_does_not_import_ends_the_start(start):
     assert "cannot import the app 'no_such_shop:kit'" in said
 
 
-@pytest.mark.parametrize("name", ["LEASE_TTL", "POLL_INTERVAL", "DRAIN_TIMEOUT", "LOG_FORMAT"])
-def test_a_setting_that_cannot_work_ends_the_start(start, name):
-    code, said = run_to_end(start("--app", "shop:kit", **{f"TASKKITX_{name}": "-1"}))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LEASE_TTL", "1"), ("POLL_INTERVAL", "-1"), ("DRAIN_TIMEOUT", "-1"), ("LOG_FORMAT", "-1")],
+)
+def test_a_setting_that_cannot_work_ends_the_start(start, name, value):
+    code, said = run_to_end(start("--app", "shop:kit", **{f"TASKKITX_{name}": value}))
 
     assert code == 78
     assert name.lower() in said.lower()

@@ -13,6 +13,7 @@ from taskkitx.backends.sql.sqlite import SqliteBackend
 from taskkitx.outcome import Succeeded
 
 ROWS = 200_000
+MANY_GROUPS = 10_000
 NOW = 2_000_000_000.0
 
 
@@ -60,6 +61,32 @@ def test_a_cycle_costs_the_same_whatever_is_in_the_store(connection: sqlite3.Con
     few = steps_of_a_cycle(connection)
     connection.execute("DELETE FROM taskkitx_task")
     fill(connection, ROWS)
+
+    many = steps_of_a_cycle(connection)
+
+    assert many <= few * 1.2 + 2
+
+
+def spread(connection: sqlite3.Connection, groups: int) -> None:
+    """Two tasks queued, and two due later, in each of that many other groups."""
+    for state, due in ((1, NOW - 20), (0, NOW + 1000)):
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            "INSERT INTO taskkitx_task (id, grp, name, data, state, due, created, ttl) "
+            "SELECT printf('%d_%d_%d', i / 2, ?, i), i / 2, 'n', x'', ?, ?, 0, 100 FROM n",
+            (2 * groups, state, state, due),
+        )
+
+
+def test_a_cycle_costs_the_same_however_many_groups_there_are(
+    connection: sqlite3.Connection,
+) -> None:
+    """Seen to fail with an index that does not begin with the group."""
+    fill(connection, 100)
+    few = steps_of_a_cycle(connection)
+    connection.execute("DELETE FROM taskkitx_task")
+    fill(connection, 100)
+    spread(connection, MANY_GROUPS)
 
     many = steps_of_a_cycle(connection)
 

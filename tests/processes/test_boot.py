@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from tests.processes.apps import HEAD, IDLE
+from tests.processes.ledger import APP, make
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,28 @@ kit = Kit(backend=Away())
 
     assert tree.exit() == 75
     assert "nobody answers" in tree.wait("boot_refused")["reason"]
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        ("z", "newer than the 0001 of this taskkitx: upgrade taskkitx"),
+        ("0000", "cannot be brought to 0001"),
+    ],
+)
+def test_a_store_of_another_version_ends_the_start(tree, tmp_path, version, says):
+    kit = make(tmp_path)
+    kit.backend.open()
+    kit.backend.close()
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as connection, connection:
+        connection.execute("UPDATE taskkitx_version SET version_num = ?", [version])
+
+    tree = tree(APP, toy=False, processes=3)
+
+    assert tree.exit() == 78
+    (refused,) = tree.seen("boot_refused")
+    assert says in refused["reason"]
+    assert "\n" not in refused["reason"]
 
 
 def test_a_second_supervisor_of_the_same_instance_is_refused(tree, tmp_path):

@@ -150,6 +150,16 @@ def test_another_version_is_a_clear_error(mysql_url, version, word):
         opened(mysql_url)
 
 
+def test_a_version_that_never_was_is_left_as_it_is(mysql_url):
+    opened(mysql_url).close()
+    execute(mysql_url, "UPDATE taskkitx_version SET version_num = '0000'")
+
+    answer = CliRunner().invoke(main, ["migrate", "--url", mysql_url])
+
+    assert answer.exit_code == 78
+    assert "cannot be brought to" in answer.output
+
+
 def test_without_the_right_to_make_tables(mariadb):
     url = mariadb.fresh_url()
     with closing(connect_plainly(url)) as connection, connection.cursor() as cursor:

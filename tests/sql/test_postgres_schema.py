@@ -126,3 +126,14 @@ def test_another_version_is_a_clear_error(postgres_url, version, word):
 
     with pytest.raises(ConfigurationError, match=word):
         opened(postgres_url)
+
+
+def test_a_version_that_never_was_is_left_as_it_is(postgres_url):
+    opened(postgres_url).close()
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("UPDATE taskkitx_version SET version_num = '0000'")
+
+    answer = CliRunner().invoke(main, ["migrate", "--url", postgres_url])
+
+    assert answer.exit_code == 78
+    assert "cannot be brought to" in answer.output

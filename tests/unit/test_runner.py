@@ -101,6 +101,34 @@ def test_a_limit_that_is_none_fails_its_task_and_names_the_value(working: Work):
     assert "timeout is '5': it is seconds, or None" in (odd.error or "")
 
 
+class Answering(Echo):
+    """Its results are bytes of data's number of kilobytes, or nothing any store could keep."""
+
+    def encode_result(self, task: Task, result: int) -> bytes:
+        if task.name == "text":
+            return "text"  # type: ignore[return-value]  # the mistake under test
+        if task.name == "broken":
+            raise ValueError("that cannot be written down")
+        return bytes(1024) * result
+
+    def get_retry_interval(self, task: Task, exception: BaseException) -> float | None:
+        return 0.0
+
+
+def test_a_result_that_cannot_be_kept_fails_its_task_which_is_not_run_again(
+    working: Work, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TASKKITX_MAX_RESULT_BYTES", "7000")
+
+    large, text, broken = working(Answering(), "large", "text", "broken")
+
+    assert [r.state for r in (large, text, broken)] == [TaskState.FAILED] * 3
+    assert [r.task.attempt for r in (large, text, broken)] == [1, 1, 1]
+    assert "its result has 7168 bytes, more than 7000" in (large.error or "")
+    assert "encode_result returned str, not bytes" in (text.error or "")
+    assert "that cannot be written down" in (broken.error or "")
+
+
 def test_a_fault_of_the_engine_in_a_thread_fails_the_task_and_not_the_thread(
     working: Work, monkeypatch: pytest.MonkeyPatch
 ):

@@ -9,6 +9,7 @@ from typing import Any
 
 from taskkitx.backends.sql.schema_names import Naming
 from taskkitx.backends.sql.version import VERSION
+from taskkitx.errors import SchemaMismatch
 
 SCRIPTS = "taskkitx:backends/sql/migrations"
 NAMING = Naming()
@@ -107,12 +108,19 @@ def upgrade_server(engine: str, connect: Callable[[], Any], naming: Naming, lock
 
 
 def _run(connection: Any, naming: Naming) -> None:
-    from alembic import command
+    """Raises SchemaMismatch where the store says it has a revision that never was."""
+    from alembic import command, util
 
     config = _config(naming)
     config.attributes["connection"] = connection
-    with _ONE_AT_A_TIME:
-        command.upgrade(config, "head")
+    try:
+        with _ONE_AT_A_TIME:
+            command.upgrade(config, "head")
+    except util.CommandError as error:
+        raise SchemaMismatch(
+            f"the store's schema cannot be brought to {VERSION}, which this taskkitx needs: {error}; "
+            "it was left as it is: restore it from a backup, or use the taskkitx that made it"
+        ) from None
 
 
 def _config(naming: Naming, output: StringIO | None = None) -> Any:
