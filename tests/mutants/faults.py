@@ -23,8 +23,8 @@ FAULTS: dict[str, list[Mutant]] = {
             "test_soak.py::test_killing_workers_and_keepers",
             "supervisor/keeper.py",
             "                self._burial.add(self._table.regions[index], Death(**death))\n"
-            '                self._services.hurry("restore"',
-            "                self._burial.add(self._table.regions[index], Death(**death)",
+            '                self._services.hurry("restore")\n',
+            "                self._burial.add(self._table.regions[index], Death(**death))\n",
         ),
         Mutant(
             "unit/test_duties.py::test_what_a_worker_had_claimed",
@@ -145,10 +145,10 @@ FAULTS: dict[str, list[Mutant]] = {
             "backends/sql/connections.py",
             '            connection.execute("BEGIN IMMEDIATE")\n'
             "        except sqlite3.Error as error:\n"
-            "            if is_busy(error)",
+            "            if is_busy(error):",
             '            connection.execute("BEGIN IMMEDIATE")\n'
             "        except sqlite3.Error as error:\n"
-            "            if False",
+            "            if False:",
         ),
         Mutant(
             "sql/test_sqlite_turns.py::test_who_came_first",
@@ -183,8 +183,8 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "test_faults.py::test_a_file_on_a_read_only_file_system",
             "backends/sql/sqlite_file.py",
-            "    if not os.access(path if os.path.exists(path) else directory, os.W_OK)",
-            "    if False",
+            "    if not os.access(path if os.path.exists(path) else directory, os.W_OK):",
+            "    if False:",
         ),
     ],
     "a wall clock that jumps by an hour": [
@@ -348,8 +348,8 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "test_guilt.py::test_a_task_for_which_the_kernel",
             "supervisor/verdict.py",
-            "    if alone and (death.signal != signal.SIGKILL or death.solo):",
-            "    if alone and death.signal != signal.SIGKILL:",
+            "    if alone and (death.signal != signal.SIGKILL or death.solo)",
+            "    if alone and death.signal != signal.SIGKILL",
         ),
         Mutant(
             "test_guilt.py::test_memory_that_leaks",
@@ -404,14 +404,14 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "app/test_app_unreadable.py::test_headers",
             "backends/sql/rows.py",
-            '    except (ValueError, TypeError) as error:\n        state["unreada',
-            '    except ZeroDivisionError as error:\n        state["unreada',
+            '    except (ValueError, TypeError) as error:\n        state["unreadable"] = str(error)',
+            '    except ZeroDivisionError as error:\n        state["unreadable"] = str(error)',
         ),
         Mutant(
             "app/test_app_unreadable.py::test_headers and redis",
             "backends/redis/fields.py",
-            '    except ValueError as error:\n        state["unreadable"] = str(e',
-            '    except ZeroDivisionError as error:\n        state["unreadable"] = str(e',
+            '    except ValueError as error:\n        state["unreadable"] = str(error)',
+            '    except ZeroDivisionError as error:\n        state["unreadable"] = str(error)',
         ),
         Mutant(
             "app/test_app_unreadable.py::test_a_value_of_another_type",
@@ -434,8 +434,9 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "app/test_app_unreadable.py::test_data",
             "app/handler.py",
-            "        except (DecodeError, ValueError, TypeError) as error:\n     ",
-            "        except ZeroDivisionError as error:\n     ",
+            "        except (DecodeError, ValueError, TypeError) as error:\n"
+            "            raise UnreadableArguments(",
+            "        except ZeroDivisionError as error:\n            raise UnreadableArguments(",
         ),
         Mutant(
             "app/test_app_names.py::test_an_unknown_name_is_parked",
@@ -474,8 +475,8 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "unit/test_runner.py::test_a_result_that_cannot_be_kept",
             "worker/attempt.py",
-            '        return Failed(\n            task, Fault(fault.kind, f"its re',
-            '        return Retried(\n            task, 0.0, Fault(fault.kind, f"its re',
+            '        return Failed(\n            task, Fault(fault.kind, f"its result',
+            '        return Retried(\n            task, 0.0, Fault(fault.kind, f"its result',
         ),
         Mutant(
             "unit/test_runner.py::test_a_result_that_cannot_be_kept",
@@ -522,8 +523,12 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "test_boot.py::test_an_unusable_run_directory",
             "supervisor/instance.py",
-            "        except OSError as error:\n            raise ConfigurationErr",
-            "        except ZeroDivisionError as error:\n            raise ConfigurationErr",
+            "        except OSError as error:\n"
+            "            raise ConfigurationError(\n"
+            '                f"cannot use',
+            "        except ZeroDivisionError as error:\n"
+            "            raise ConfigurationError(\n"
+            '                f"cannot use',
         ),
     ],
     "several keepers and schedulers that race": [
