@@ -35,7 +35,12 @@ def change_by_hand(url, task_id, field, value):
     scheme, _, rest = url.partition("://")
     if scheme == "redis":
         with redis.Redis.from_url(url) as client:
-            assert client.hset(f"{{taskkitx}}:task:{task_id}", field, value) in (0, 1)
+            key = f"{{taskkitx}}:task:{task_id}"
+            assert client.exists(key)
+            if value is None:
+                client.hdel(key, field)
+            else:
+                client.hset(key, field, value)
         return
     engine = create_engine(f"{DRIVERS[scheme]}://{rest}")
     with engine.begin() as connection:
@@ -106,6 +111,21 @@ def test_a_rule_of_uniqueness(store_url, queue, work, add):
 )
 def test_a_value_of_another_type(store_url, queue, work, add, field, value):
     """SQLite takes it. Seen to end every worker that claims it together with others."""
+    broken, *others = [add.delay(1, n) for n in range(3)]
+    change_by_hand(store_url, broken.id, field, value)
+    work(queue)
+
+    assert_it_fails_alone(add, broken, "unreadable")
+    assert [other.get(PATIENCE) for other in others] == [2, 3]
+
+
+@pytest.mark.parametrize("store_url", ["redis"], indirect=True)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("data", None), ("name", None), ("created", "now"), ("retry_count", "none")],
+)
+def test_a_hash_that_is_no_task(store_url, queue, work, add, field, value):
+    """Seen to end every worker that claims it."""
     broken, *others = [add.delay(1, n) for n in range(3)]
     change_by_hand(store_url, broken.id, field, value)
     work(queue)

@@ -89,17 +89,30 @@ def to_task(task_id: str, fields: Fields) -> Task:
     task = object.__new__(Task)
     state = task.__dict__
     state["id"] = task_id
-    state["name"] = fields[b"name"].decode("utf-8", "surrogatepass")
-    state["data"] = fields[b"data"]
-    state["due"] = float(fields[b"due"])
-    state["created"] = float(fields[b"created"])
-    state["ttl"] = float(fields[b"ttl"])
-    state["state"] = _STATES[fields[b"state"]]
-    if b"rank" in fields:
-        state["priority"] = -int(fields[b"rank"])
-    if fields.keys() - _COMMON:
-        _add_rare(state, fields)
+    try:
+        state["state"] = _STATES[fields[b"state"]]
+        state["name"] = fields[b"name"].decode("utf-8", "surrogatepass")
+        state["data"] = fields[b"data"]
+        state["due"] = float(fields[b"due"])
+        state["created"] = float(fields[b"created"])
+        state["ttl"] = float(fields[b"ttl"])
+        if b"rank" in fields:
+            state["priority"] = -int(fields[b"rank"])
+        if fields.keys() - _COMMON:
+            _add_rare(state, fields)
+    except (KeyError, ValueError) as error:
+        _fill_what_cannot_be_read(state, fields, error)
     return task
+
+
+def _fill_what_cannot_be_read(state: dict[str, Any], fields: Fields, error: Exception) -> None:
+    """Somebody else has written this hash, or a part of it: its fence must be right all the same."""
+    missing = isinstance(error, KeyError)
+    state["unreadable"] = f"its hash has no {error.args[0]!r}" if missing else str(error)
+    state["attempt"] = int(fields.get(b"attempt", 0))
+    defaults = {"name": "", "data": b"", "due": 0.0, "created": 0.0, "ttl": 0.0}
+    for name, default in defaults.items():
+        state.setdefault(name, default)
 
 
 def _add_rare(state: dict[str, Any], fields: Fields) -> None:
@@ -112,13 +125,10 @@ def _add_rare(state: dict[str, Any], fields: Fields) -> None:
     for field, name in ((b"worker", "worker_id"), (b"loss", "loss"), (b"unique_key", "unique_key")):
         if field in fields:
             state[name] = to_text(fields[field])
-    try:
-        if b"unique_until" in fields:
-            state["unique_until"] = UniqueUntil(fields[b"unique_until"].decode())
-        if b"headers" in fields:
-            state["headers"] = read_headers(fields[b"headers"])
-    except ValueError as error:
-        state["unreadable"] = str(error)
+    if b"unique_until" in fields:
+        state["unique_until"] = UniqueUntil(fields[b"unique_until"].decode())
+    if b"headers" in fields:
+        state["headers"] = read_headers(fields[b"headers"])
 
 
 def to_claim(claim: Sequence[Any], worker_id: str, now: float) -> Task:
