@@ -77,7 +77,8 @@ def _rare_fields(task: Task) -> list[Any]:
 
 _NUMBERS = (b"scheduled", b"timeout", b"expires", b"unique_for", b"began")
 _COUNTS = (b"retry_count", b"crashes", b"lost", b"attempt")
-_COMMON = frozenset((b"name", b"data", b"due", b"created", b"ttl", b"state", b"rank"))
+_NEEDED = frozenset((b"name", b"data", b"due", b"created", b"ttl", b"state"))
+_COMMON = _NEEDED | {b"rank"}
 
 
 def to_task(task_id: str, fields: Fields) -> Task:
@@ -107,8 +108,8 @@ def to_task(task_id: str, fields: Fields) -> Task:
 
 def _fill_what_cannot_be_read(state: dict[str, Any], fields: Fields, error: Exception) -> None:
     """Somebody else has written this hash, or a part of it: its fence must be right all the same."""
-    missing = isinstance(error, KeyError)
-    state["unreadable"] = f"its hash has no {error.args[0]!r}" if missing else str(error)
+    missing = b", ".join(sorted(_NEEDED - fields.keys())).decode()
+    state["unreadable"] = f"its hash has no {missing}" if missing else str(error)
     state["attempt"] = int(fields.get(b"attempt", 0))
     defaults = {"name": "", "data": b"", "due": 0.0, "created": 0.0, "ttl": 0.0}
     for name, default in defaults.items():
