@@ -103,7 +103,7 @@ class Keeper:
         }
         if self._post.plan.helper_services:
             services["sweep"] = restore_service(
-                self._backend, self._post.settings, self._burial.is_buried
+                self._backend, self._post.settings, self._burial.is_buried, self._on_restored
             )
             services["retention"] = retention_service(self._backend)
             services["alarms"] = alarm_service(self._backend)
@@ -183,10 +183,14 @@ class Keeper:
     def _on_settled(self, dead: Dead, restored: int) -> None:
         if self._orphaned_at is not None:
             dead.region.state = RegionState.FREE
-        if restored:
-            self._ringer.hint(None)
-            self._services.hurry("solo")
+        # Even when nothing was left: a call before this one may have restored all of it, its reply lost.
+        self._on_restored()
         self._channel.send(kind="restored", region=dead.region.index, worker_id=dead.worker_id)
+
+    def _on_restored(self) -> None:
+        """There may be tasks to claim, and suspects among them."""
+        self._ringer.hint(None)
+        self._services.hurry("solo")
 
     def _on_evicted(self, worker_id: str) -> None:
         self._channel.send(kind="evicted", worker_id=worker_id)

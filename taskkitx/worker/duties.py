@@ -49,7 +49,10 @@ def lease_service(
 
 
 def restore_service(
-    backend: Backend, settings: Settings, is_buried: Callable[[str], bool] = lambda _: False
+    backend: Backend,
+    settings: Settings,
+    is_buried: Callable[[str], bool] = lambda _: False,
+    on_restored: Callable[[], None] = lambda: None,
 ) -> Service:
     """Takes back the tasks of workers whose lease has ended, page by page until none is left.
 
@@ -78,6 +81,7 @@ def restore_service(
                 lost = None if is_buried(worker_id) else HOST_GONE
                 restored = restore_all(backend, worker_id, lost=lost)
                 log.worker_expired(worker_id, restored)
+                on_restored()
         if seen:
             return OWN_KEEPER_FIRST
         return min(5.0, settings.lease_ttl / 3) * random.uniform(0.9, 1.1)

@@ -133,6 +133,12 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a reply lost after the commit": [
         Mutant(
+            "test_kill_points.py::test_suspects_whose_restoring_was_not_heard_of",
+            "supervisor/keeper.py",
+            "        self._on_restored()\n        self._channel.send",
+            "        if restored:\n            self._on_restored()\n        self._channel.send",
+        ),
+        Mutant(
             "test_kill_points.py::test_replies_that_are_lost",
             "worker/chores.py",
             "        if unknown:\n",
@@ -143,12 +149,8 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "test_sqlite_writers.py::test_four_writers",
             "backends/sql/connections.py",
-            '            connection.execute("BEGIN IMMEDIATE")\n'
-            "        except sqlite3.Error as error:\n"
-            "            if is_busy(error):",
-            '            connection.execute("BEGIN IMMEDIATE")\n'
-            "        except sqlite3.Error as error:\n"
-            "            if False:",
+            "        except BAD_DATA as error:\n            if is_busy(error):",
+            "        except BAD_DATA as error:\n            if False:",
         ),
         Mutant(
             "sql/test_sqlite_turns.py::test_who_came_first",
@@ -533,7 +535,19 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "several keepers and schedulers that race": [
         Mutant(
-            "unit/test_scheduling.py::test_one_firing_however_many_schedulers and sqlite",
+            "conformance/test_conformance_sqlite.py::test_one_fires",
+            "backends/sql/commands.py",
+            "        fired = session.unless_taken(sql.FIRST_STATE, change)",
+            "        fired = session.unless_taken(sql.FIRST_STATE, change) or 1",
+        ),
+        Mutant(
+            "conformance/test_conformance_sqlite.py::test_a_dead_workers_tasks_are_restored_once",
+            "backends/sql/connections.py",
+            '            connection.execute("BEGIN IMMEDIATE")',
+            '            connection.execute("BEGIN DEFERRED")',
+        ),
+        Mutant(
+            "conformance/test_conformance_sqlite.py::test_another_state_than_expected",
             "backends/sql/statements.py",
             " WHERE name = :name AND state = :expected",
             " WHERE name = :name AND :expected = :expected",

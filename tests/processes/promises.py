@@ -5,6 +5,7 @@ from collections import Counter
 
 from taskkitx.backends.redis.backend import RedisBackend
 from taskkitx.backends.redis.scripts import script
+from taskkitx.task import TaskState
 
 CUT_SHORT_ON_REDIS = (
     script("cancel").source.partition(b"-- needs:")[0]
@@ -55,6 +56,18 @@ def finish(kit, ids, patience=60.0, *, hurry=False):
         if hurry:
             cut_back_offs_short(kit)
         time.sleep(0.1)
+
+
+def wait_attempts(kit, ids, attempt):
+    """Return when that attempt of each of these runs."""
+    deadline = time.monotonic() + 30.0
+    while True:
+        records = kit.backend.get_many(ids).values()
+        if all(r.state is TaskState.RUNNING and r.task.attempt == attempt for r in records):
+            return
+        assert time.monotonic() < deadline, [(r.state.label, r.task.attempt) for r in records]
+        cut_back_offs_short(kit)
+        time.sleep(0.01)
 
 
 class Ledger:

@@ -15,6 +15,7 @@ from taskkitx.errors import StoreError
 from taskkitx.task import TaskState
 from tests.processes.ledger import APP, make
 from tests.processes.promises import Ledger, assert_kept_every_promise, feed, finish
+from tests.processes.stores import on_stores
 from tests.processes.tree import PATIENCE
 
 FAST = {"lease_ttl": 3.0, "poll_interval": 0.2}
@@ -43,6 +44,7 @@ def sleepers(kit, count, seconds):
     return [result.id for result in kit.initiate_tasks(*args)]
 
 
+@on_stores
 def test_what_a_lost_host_ran_is_taken_back_once_by_whoever_survives(tree, kit, tmp_path):
     """Three keepers race for it. Seen to wait for ever when nobody looks for
     workers whose lease has ended."""
@@ -66,20 +68,23 @@ def test_what_a_lost_host_ran_is_taken_back_once_by_whoever_survives(tree, kit, 
         assert kit.backend.get_many([id])[id].task.crashes == 0
 
 
-def test_a_host_that_lost_everything_recovers_by_itself(tree, kit, tmp_path):
-    """Seen to wait for the lease's end, and longer, without the look at the pids of this machine."""
-    first = tree(APP, toy=False, groups={"default": 4})
+@on_stores
+def test_a_host_that_lost_everything_recovers_by_itself(tree, kit, store, tmp_path):
+    """Seen to wait for the lease's end, and longer, on SQLite without the look at the pids of this machine."""
+    settings = {} if store.startswith("sqlite") else PATIENT
+    first = tree(APP, toy=False, groups={"default": 4}, settings=settings)
     first.wait("supervisor_ready")
     ids = sleepers(kit, 8, 1.0) + feed(kit, random.Random(2), 500)
     wait_running(kit, ids, 8)
 
     kill_whole(first)
-    tree(APP, toy=False, groups={"default": 4})
+    tree(APP, toy=False, groups={"default": 4}, settings=settings)
 
-    finish(kit, ids, patience=25.0, hurry=True)  # a lease takes 30
+    finish(kit, ids, patience=25.0, hurry=True)  # by default a lease takes 30
     assert_kept_every_promise(kit, ids, Ledger(tmp_path / "ledger"))
 
 
+@on_stores
 def test_workers_whose_lease_is_not_renewed_start_nothing(tree, kit, tmp_path):
     """Supervisor and keeper are stopped, the workers are not. Seen to go on, beside whoever has been given their tasks,
     without the look at the lease before each start."""
@@ -101,6 +106,7 @@ def test_workers_whose_lease_is_not_renewed_start_nothing(tree, kit, tmp_path):
     assert_kept_every_promise(kit, ids, Ledger(tmp_path / "ledger"))
 
 
+@on_stores
 def test_keepers_that_are_killed_all_the_time_cost_no_lease(tree, kit, tmp_path):
     """Seen to lose leases with a back-off for keepers that had been ready."""
     # Given somebody who takes tasks over as soon as a lease ends
@@ -120,6 +126,7 @@ def test_keepers_that_are_killed_all_the_time_cost_no_lease(tree, kit, tmp_path)
     assert not tree.seen("lease_lost")
 
 
+@on_stores
 def test_one_task_does_not_wake_everybody(tree, kit, tmp_path):
     """64 idle threads. Seen to end in a claim of each worker with every one of them rung for."""
     tree = tree(

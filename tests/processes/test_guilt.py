@@ -9,6 +9,7 @@ from taskkitx.task import TaskState
 from tests.processes.ledger import APP, ASKED_APP
 from tests.processes.memory_limit import memory_limit
 from tests.processes.promises import Ledger, cut_back_offs_short
+from tests.processes.stores import on_stores
 
 MANY = 15.0
 """Seconds in which everything here must have ended."""
@@ -65,6 +66,7 @@ def started(tree, **config):
     return tree
 
 
+@on_stores
 @pytest.mark.parametrize(
     ("name", "data", "cause"),
     [
@@ -97,6 +99,7 @@ def test_the_guilty_fails_after_its_crashes_and_the_innocent_succeed_uncharged(
         assert (other.task.crashes, other.task.lost) == (0, 0)
 
 
+@on_stores
 def test_a_guilty_task_kills_its_neighbours_once_and_then_only_itself(tree, tasks):
     tree = started(tree, processes=2)
     tasks.put("sleep", count=7, seconds=1.0)
@@ -279,6 +282,7 @@ def test_a_task_that_needs_far_more_than_the_limit_runs_alone_and_succeeds(tree,
     assert len(tree.seen("worker_killed")) == 1
 
 
+@on_stores
 def test_a_task_for_which_the_kernel_has_not_enough_memory_fails_alone(tree, tasks):
     """The kernel kills whom it likes, and leaves no word: only a death alone in the process is proof."""
     with memory_limit(400 << 20) as limit:

@@ -9,7 +9,14 @@ import pytest
 from taskkitx.task import TaskState
 from tests.processes.ledger import APP, DYING_APP
 from tests.processes.points import LOST_REPLIES, POINTS
-from tests.processes.promises import Ledger, assert_kept_every_promise, feed, finish
+from tests.processes.promises import (
+    Ledger,
+    assert_kept_every_promise,
+    feed,
+    finish,
+    wait_attempts,
+)
+from tests.processes.stores import on_stores
 
 
 def feed_and_stop_one(tree, kit, generator):
@@ -21,11 +28,20 @@ def feed_and_stop_one(tree, kit, generator):
     return ids
 
 
+def leave_out_purging(store, folder):
+    """Keepers purge once a minute: that is waited for on one store, and no other."""
+    if not store.startswith("sqlite"):
+        for point in ("purge before", "purge after"):
+            (folder / point).touch()
+
+
+@on_stores
 @pytest.mark.timeout(180)
 def test_death_at_any_moment_loses_nothing_and_repeats_only_what_was_not_written(
-    tree, kit, tmp_path
+    tree, kit, store, tmp_path
 ):
     """Seen to run an attempt twice with claims that do not count attempts."""
+    leave_out_purging(store, tmp_path)
     tree = tree(
         DYING_APP,
         toy=False,
@@ -56,10 +72,12 @@ def test_death_at_any_moment_loses_nothing_and_repeats_only_what_was_not_written
     assert not tree.seen("outcomes_refused")
 
 
+@on_stores
 @pytest.mark.timeout(180)
-def test_replies_that_are_lost_lose_nothing_and_repeat_nothing(tree, kit, tmp_path):
+def test_replies_that_are_lost_lose_nothing_and_repeat_nothing(tree, kit, store, tmp_path):
     """Seen to leave tasks running for ever without reconciling, and to run a finished one again where a finish is
     asked for a second time and refused."""
+    leave_out_purging(store, tmp_path)
     tree = tree(
         APP,
         toy=False,
@@ -90,6 +108,24 @@ def test_replies_that_are_lost_lose_nothing_and_repeat_nothing(tree, kit, tmp_pa
     refused = ", ".join(line["tasks"] for line in tree.seen("outcomes_refused"))
     names = {record.task.name for record in kit.backend.get_many(refused.split(", ")).values()}
     assert names <= {"boom"}  # by then its retry may have been claimed by somebody else
+
+
+def test_suspects_whose_restoring_was_not_heard_of_get_their_lane_at_once(tree, kit, tmp_path):
+    """Seen to wait for the next look for suspects of other hosts, a minute later."""
+    for point in LOST_REPLIES:
+        if point != "restore after":
+            (tmp_path / point).touch()
+    tree = tree(APP, toy=False, backend="Losing", processes=1, groups={"default": 2})
+    waiting = {"group": "default", "name": "wait", "data": {"file": "enough"}}
+    ids = [result.id for result in kit.initiate_tasks(waiting, waiting)]
+    wait_attempts(kit, ids, 1)
+
+    tree.kill(tree.workers()[0])
+    (tmp_path / "enough").touch()
+
+    tree.wait("worker_started", role="solo lane")
+    assert (tmp_path / "restore after").exists()
+    finish(kit, ids)
 
 
 def test_what_ran_at_most_once_does_not_run_again_although_its_outcome_is_not_written(
