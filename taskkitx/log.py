@@ -101,7 +101,7 @@ worker_drains = Event("info", "worker_drains", "{role} {pid} drains: {reason}")
 respawn_delayed = Event(
     "warning",
     "respawn_delayed",
-    "{deaths} workers in a row died before they were ready; next try in {delay:.1f} s",
+    "boots that failed in a row: {deaths}; next try in {delay:.1f} s",
     (),
 )
 stacks_dumped = Event("error", "stacks_dumped", "stacks of {role} {pid}:\n{trace}")

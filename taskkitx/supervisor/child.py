@@ -248,9 +248,12 @@ def _explain(error: Exception) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    """The traceback from the application's first frame on: how the engine came to import it is nobody's concern."""
-    frames = dropwhile(_leads_to_the_app, traceback.extract_tb(error.__traceback__))
-    return "".join(traceback.format_list(list(frames))).rstrip()
+    """The traceback from the application's first frame on: how the engine came to import it is nobody's concern, nor
+    is the way through the engine to an error that it raised for the application."""
+    frames = list(dropwhile(_leads_to_the_app, traceback.extract_tb(error.__traceback__)))
+    while isinstance(error, TaskkitxError) and frames and frames[-1].filename.startswith(_ENGINE):
+        frames.pop()
+    return "".join(traceback.format_list(frames)).rstrip()
 
 
 def _leads_to_the_app(frame: traceback.FrameSummary) -> bool:

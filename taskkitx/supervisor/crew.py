@@ -57,7 +57,7 @@ class Crew:
         """What keeps workers from booting; empty when nothing does."""
         waiting = next((f"waits for the store: {w.waiting}" for w in self if w.waiting), "")
         failing = (
-            f"{self.backoff.deaths} workers in a row died at boot" if self.backoff.deaths else ""
+            f"boots that failed in a row: {self.backoff.deaths}" if self.backoff.deaths else ""
         )
         return waiting or failing
 

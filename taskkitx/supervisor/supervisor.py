@@ -280,7 +280,8 @@ class Supervisor:
             self.stop.killed_tasks |= bool(running)
         elif not worker.was_ready and not worker.end:
             self.replacements.failed(worker, f"the new worker {death.how}")
-            self.crew.boot_failed()
             outside = death.signal in (signal.SIGKILL, signal.SIGTERM)
-            if not self.crew.healthy and not outside:
+            if self.crew.healthy or outside:
+                self.crew.boot_failed()
+            else:
                 self.stop.refuse(f"the first worker {death.how} at boot", CANNOT_START)

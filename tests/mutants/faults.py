@@ -278,14 +278,14 @@ FAULTS: dict[str, list[Mutant]] = {
         Mutant(
             "test_boot.py::test_a_first_start_that_cannot_work",
             "supervisor/supervisor.py",
-            "            if not self.crew.healthy and not outside:",
-            "            if False:",
+            "            if self.crew.healthy or outside:",
+            "            if True:",
         ),
         Mutant(
             "test_boot.py::test_after_a_healthy_start",
             "supervisor/supervisor.py",
-            "            if not self.crew.healthy and not outside:",
-            "            if not outside:",
+            "            if self.crew.healthy or outside:",
+            "            if outside:",
         ),
     ],
     "a handler that kills its process": [

@@ -41,6 +41,26 @@ def test_a_first_start_that_cannot_work_says_why_once(tree, app, says):
     assert tree.files_left() == []
 
 
+@pytest.mark.parametrize(
+    "line", ["1 / 0", "from taskkitx import Queue; Queue('memory://', db_path='x.db')"]
+)
+def test_of_a_failed_import_the_applications_own_lines_are_shown(tree, tmp_path, line):
+    tree = tree(line)
+
+    reason = tree.wait("boot_refused")["reason"]
+
+    assert line in reason
+    assert [word for word in reason.split() if word.endswith('.py",')] == [f'"{tmp_path}/app.py",']
+
+
+@pytest.mark.parametrize("app", ["import os; os._exit(5)", "import ctypes; ctypes.string_at(0)"])
+def test_of_a_start_that_is_given_up_no_next_try_is_announced(tree, app):
+    tree = tree(app)
+
+    assert tree.exit() == 78
+    assert tree.seen("respawn_delayed") == []
+
+
 def test_an_app_path_that_is_none_is_refused(tree):
     tree = tree(IDLE, path="app")
 
