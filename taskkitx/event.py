@@ -58,7 +58,7 @@ def decode_control_event(encoded: bytes) -> ControlEvent | None:
     """The stored event, or None for bytes that another version may understand."""
     try:
         decoded = json.loads(encoded)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         return None
     if not isinstance(decoded, dict):
         return None

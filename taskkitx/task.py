@@ -214,6 +214,11 @@ def _checked(task: Task) -> Task:
             f"a task's priority is a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}, "
             f"not {task.priority!r}"
         )
+    for name, text in (task.headers or {}).items():
+        if not (isinstance(name, str) and isinstance(text, str)):
+            raise InvalidTask(
+                f"a task's header {name!r} is {text!r}: names and values of headers are str"
+            )
     if task.unique_until is UniqueUntil.WINDOW and task.unique_for is None:
         raise InvalidTask("a task unique within a window says with unique_for how many seconds")
     return task

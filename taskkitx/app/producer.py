@@ -1,7 +1,7 @@
 """From a call to a task that stands in the store: encoded, unique where asked for, and answered by a Result."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,15 +150,18 @@ class Producer:
         )
 
 
+_USUAL = (list, tuple)
+_TEXT = (str, bytes)
+_KEYWORDS = (dict, Mapping)
+
+
 def _check_shape(name: str, args: object, kwargs: object) -> None:
     """Refuse what was meant as the argument itself. Asked for every call, so the usual types come first."""
-    if not isinstance(args, list | tuple) and (
-        isinstance(args, str | bytes) or not isinstance(args, Iterable)
-    ):
+    if not isinstance(args, _USUAL) and (isinstance(args, _TEXT) or not isinstance(args, Sequence)):
         raise InvalidArguments(
             f"the arguments of {name} are {args!r}: they come in a list or tuple, [{args!r}]"
         )
-    if not isinstance(kwargs, dict | Mapping):
+    if not isinstance(kwargs, _KEYWORDS):
         raise InvalidArguments(
             f"the keyword arguments of {name} are {kwargs!r}: they come in a dict"
         )

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from taskkitx import clock, log
 from taskkitx.backend import Backend
+from taskkitx.errors import StoreUnavailable
 from taskkitx.supervisor.slots import Region, RegionState
 from taskkitx.supervisor.verdict import Death, Verdict, judge
 from taskkitx.worker.duties import restore_all
+from taskkitx.worker.services import FAILED_PAUSE
 
 SECOND_LOOK = 1.0
 """Seconds after which the store has done what a dead worker had asked of it last."""
@@ -47,18 +49,28 @@ class Burial:
 
     def restore(self) -> float:
         """Take back what all of them left. A service: a death makes it due."""
+        failed = 0
         for dead in list(self._dead.values()):
-            restored = restore_all(
-                self._backend,
-                dead.worker_id,
-                charged=dead.verdict.charged,
-                suspects=dead.verdict.suspects | dead.verdict.told,
-            )
-            del self._dead[dead.region.index]
-            _say(dead, restored)
-            self._remember(dead.worker_id)
-            self._on_settled(dead, restored)
-        return self._look_again()
+            try:
+                self._restore(dead)
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  # one that cannot be restored must not keep the others waiting
+                failed += 1
+                log.unexpected(f"restoring the tasks of {dead.worker_id}", log.one_line(error))
+        return min(self._look_again(), FAILED_PAUSE if failed else float("inf"))
+
+    def _restore(self, dead: Dead) -> None:
+        restored = restore_all(
+            self._backend,
+            dead.worker_id,
+            charged=dead.verdict.charged,
+            suspects=dead.verdict.suspects | dead.verdict.told,
+        )
+        del self._dead[dead.region.index]
+        _say(dead, restored)
+        self._remember(dead.worker_id)
+        self._on_settled(dead, restored)
 
     def is_buried(self, worker_id: str) -> bool:
         """Whether this was a worker of ours, and what it had begun has been taken back."""

@@ -30,8 +30,6 @@ Handler = TaskHandler[Any, Any]
 
 def refuse(handler: Handler, task: Task, limits: Limits) -> Outcome | None:
     """The outcome of a claimed task that must not be started, or None: start it."""
-    if task.unreadable is not None:
-        return Failed(task, Fault("unreadable", task.unreadable))
     if _expired(task):
         return Expired(task)
     if task.loss is None:
@@ -150,11 +148,11 @@ def fault_of(error: BaseException) -> Fault:
     )
     try:
         message = str(error)
-    except Exception as broken:  # noqa: BLE001  # a __str__ that raises is the application's, and no reason to stop
+    except BaseException as broken:  # noqa: BLE001  # a __str__ that raises is the application's, and no reason to stop
         message = f"(its message cannot be shown: {type(broken).__name__})"
     try:
         trace = "".join(traceback.format_exception(error))
-    except Exception as broken:  # noqa: BLE001  # the same, deeper in its chain of causes
+    except BaseException as broken:  # noqa: BLE001  # the same, deeper in its chain of causes
         trace = f"(its traceback cannot be shown: {type(broken).__name__})"
     return Fault(name, message[:MAX_MESSAGE], trace[-MAX_TRACE:])
 
@@ -175,6 +173,7 @@ class Current:
         "over",
         "reported",
         "task",
+        "timeout",
     )
 
     def __init__(
@@ -183,12 +182,17 @@ class Current:
         deadline: float,
         lease_lost: Callable[[], bool],
         interrupt_on_cancel: bool = False,
+        timeout: float | None = None,
     ) -> None:
-        """`deadline` is the hard limit in monotonic seconds, 0 for none. Made by the thread that runs the attempt."""
+        """`deadline` is when its hard limit, `timeout` seconds, is reached, in monotonic seconds, 0 for none.
+
+        Made by the thread that runs the attempt.
+        """
         self.task = task
         self.ident = threading.get_ident()
         self.interrupt_on_cancel = interrupt_on_cancel
         self.deadline = deadline
+        self.timeout = timeout
         self.lease_lost = lease_lost
         self.cancelled = False
         self.fresh_progress: str | None = None

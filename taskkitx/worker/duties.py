@@ -9,6 +9,7 @@ from typing import Any
 
 from taskkitx import clock, log
 from taskkitx.backend import Backend
+from taskkitx.errors import StoreUnavailable
 from taskkitx.record import Lost
 from taskkitx.settings import Settings
 from taskkitx.worker.services import Service
@@ -78,15 +79,22 @@ def restore_service(
             del seen[worker_id]
         for worker_id in expired:
             if now - seen.setdefault(worker_id, now) >= OWN_KEEPER_FIRST:
-                lost = None if is_buried(worker_id) else HOST_GONE
-                restored = restore_all(backend, worker_id, lost=lost)
-                log.worker_expired(worker_id, restored)
+                _take_over(backend, worker_id, None if is_buried(worker_id) else HOST_GONE)
                 on_restored()
         if seen:
             return OWN_KEEPER_FIRST
         return min(5.0, settings.lease_ttl / 3) * random.uniform(0.9, 1.1)
 
     return restore
+
+
+def _take_over(backend: Backend, worker_id: str, lost: Lost | None) -> None:
+    try:
+        log.worker_expired(worker_id, restore_all(backend, worker_id, lost=lost))
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001  # one that cannot be restored must not keep the others waiting
+        log.unexpected(f"restoring the tasks of {worker_id}", log.one_line(error))
 
 
 def restore_all(

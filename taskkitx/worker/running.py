@@ -8,7 +8,7 @@ from taskkitx import clock, log
 from taskkitx.backend import Backend
 from taskkitx.errors import CancelRequested, HardTimeLimit, SoftTimeLimit, StoreUnavailable
 from taskkitx.handler import NO_LIMITS, Limits, limits_of
-from taskkitx.outcome import Cancelled, Outcome
+from taskkitx.outcome import Cancelled, Failed, Fault, Outcome
 from taskkitx.settings import Settings
 from taskkitx.task import Task
 from taskkitx.worker import attempt as attempts
@@ -73,8 +73,13 @@ class Running:
         if self.lease_lost():
             self.unstarted.append(task)
             return
+        if task.unreadable is not None:  # nobody is asked for the limits of what is not there
+            failed = Failed(task, Fault("unreadable", task.unreadable))
+            self._after_hook(task, failed)
+            self._outbox.add(failed)
+            return
         try:
-            if self._knows is not None and not task.unreadable and not self._knows(task):
+            if self._knows is not None and not self._knows(task):
                 self.unknown.append(task)
                 return
             limits = limits_of(self._handler, task)
@@ -118,7 +123,13 @@ class Running:
 
     def _attempt(self, thread: int, task: Task, limits: Limits) -> Outcome | None:
         """The outcome, or None when the claiming thread has already declared the attempt over."""
-        current = Current(task, self._deadline(limits), self.lease_lost, limits.interrupt_on_cancel)
+        current = Current(
+            task,
+            self._deadline(limits),
+            self.lease_lost,
+            limits.interrupt_on_cancel,
+            limits.timeout,
+        )
         ident = current.ident
         self._current[thread] = current
         attempts.enter(current)
@@ -193,7 +204,7 @@ class Running:
 
     def _give_up(self, current: Current, thread: int) -> None:
         task = current.task
-        limit = limits_of(self._handler, task).timeout
+        limit = current.timeout
         log.attempt_given_up(task, limit)
         outcome = attempts.after_failure(
             self._handler, task, HardTimeLimit(f"it did not end within its timeout of {limit} s")

@@ -28,13 +28,15 @@ class StoreHealth:
         """Whether it is time to talk to the store."""
         return self.up or now >= self.retry_at
 
-    def failed(self, error: StoreUnavailable, now: float) -> None:
-        """A try was not answered."""
+    def failed(self, error: Exception, now: float) -> None:
+        """A try was not answered, or not as anybody foresaw."""
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures, 10))
         self.retry_at = now + pause * random.uniform(0.8, 1.2)
         self._failures += 1
-        if self._failures == 1:
+        if self._failures == 1 and isinstance(error, StoreUnavailable):
             log.store_down(self._who, error)
+        elif self._failures == 1:
+            log.unexpected(self._who, log.one_line(error))
 
     def answered(self) -> None:
         """A try was answered."""

@@ -206,7 +206,7 @@ class Worker:
             self._give_back()
             self._exchange(look)
             self._chores.run_due()
-        except StoreUnavailable as error:
+        except Exception as error:  # noqa: BLE001  # what nobody foresaw must not cost the tasks that run here
             self._health.failed(error, clock.monotonic())
         else:
             self._health.answered()

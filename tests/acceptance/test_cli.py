@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -66,7 +67,13 @@ def test_status_shows_what_waits_and_what_every_thread_runs(run, backend):
     put(backend, delay=1000.0)
     failed(backend)
     running = {"thread": 3, "id": "default_x", "name": "[bold]odd", "attempt": 2, "seconds": 61.0}
-    info = {"groups": {"default": 8}, "rate": 12.5, "threads": 8, "running": [running]}
+    info = {
+        "groups": {"default": 8},
+        "rate": 12.5,
+        "threads": 8,
+        "running": [running],
+        "recycled": {"leaks": 17},
+    }
     backend.register(WorkerRecord("wk_2", host="h1", pid=4711), 60)
     backend.renew({"wk_2": info}, 60)
 
@@ -78,6 +85,7 @@ def test_status_shows_what_waits_and_what_every_thread_runs(run, backend):
     assert shown.exit_code == 0
     for word in ("default", "broken", "4711", "[bold]odd", "default_x", "1m1s", "12.5/s"):
         assert word in shown.stdout
+    assert re.search(r"Recycled\s+task name\s+times\s+leaks\s+17", shown.stdout)
     groups = {row["group"]: row for row in status["groups"]}
     assert groups["default"]["counts"]["queued"] == 1
     assert groups["default"]["counts"]["scheduled"] == 1

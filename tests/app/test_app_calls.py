@@ -314,6 +314,8 @@ def test_a_queue_on_a_kits_store(queue, make_queue, work, add):
     [
         (("12",), "they come in a list or tuple, ['12']"),
         ((1,), "they come in a list or tuple, [1]"),
+        ((iter([1, 2]),), "they come in a list or tuple"),
+        (({"a": 1},), "they come in a list or tuple"),
         (([1], 2), "the keyword arguments of add are 2: they come in a dict"),
     ],
 )

@@ -1,10 +1,15 @@
 """What somebody else has written into the store, and no program of ours can read, costs its own task and no other."""
 
+import json
+import sqlite3
+import threading
+from contextlib import closing
+
 import pytest
 import redis
 from sqlalchemy import create_engine, text
 
-from taskkitx import Failed, Task
+from taskkitx import Failed, Limits, Task, TaskHandler, current_task, make_kit
 from tests.app.conftest import PATIENCE
 from tests.stores import SHARED
 
@@ -107,10 +112,14 @@ def test_a_rule_of_uniqueness(store_url, queue, work, add):
         ("rank", "first"),
         ("retry_count", "none"),
         ("crashes", 0.5),
+        ("timeout", "soon"),
+        ("expires", "soon"),
+        ("scheduled", "noon"),
+        ("loss", b"fire"),
     ],
 )
 def test_a_value_of_another_type(store_url, queue, work, add, field, value):
-    """SQLite takes it. Seen to end every worker that claims it together with others."""
+    """SQLite takes it. With `due` and `rank` seen to end every worker that claims it together with others."""
     broken, *others = [add.delay(1, n) for n in range(3)]
     change_by_hand(store_url, broken.id, field, value)
     work(queue)
@@ -122,7 +131,16 @@ def test_a_value_of_another_type(store_url, queue, work, add, field, value):
 @pytest.mark.parametrize("store_url", ["redis"], indirect=True)
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("data", None), ("name", None), ("created", "now"), ("retry_count", "none")],
+    [
+        ("data", None),
+        ("name", None),
+        ("ttl", None),
+        ("ttl", "soon"),
+        ("created", "now"),
+        ("retry_count", "none"),
+        ("attempt", "none"),
+        ("attempt", "1.5"),
+    ],
 )
 def test_a_hash_that_is_no_task(store_url, queue, work, add, field, value):
     """Seen to end every worker that claims it."""
@@ -142,3 +160,71 @@ def test_an_id_that_names_no_group(store_url, queue, work, add):
     work(queue)
 
     assert queue.get_result("made-by-hand").get(PATIENCE) == 3
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_text_that_is_no_text(store_url, queue, work, add):
+    """Seen to keep a claim from being read, and all that was claimed with it from being run."""
+    broken, *others = [add.delay(1, n) for n in range(3)]
+    change_by_hand(store_url, broken.id, "name", "add")
+    with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as connection, connection:
+        change = "UPDATE taskkitx_task SET name = CAST(x'616480' AS TEXT) WHERE id = ?"
+        connection.execute(change, [broken.id])
+    work(queue)
+
+    assert [other.get(PATIENCE) for other in others] == [2, 3]
+    listed = {view.id: view.name for view in queue.list_tasks()}
+    assert listed[broken.id] == r"ad\x80"
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_handler_that_reads_its_data_for_the_limits_is_not_asked(store_url):
+    """Seen to be run again and again, the reason never told."""
+
+    class Reads(TaskHandler[object, int]):
+        def handle(self, task):
+            return 1
+
+        def get_limits(self, task):
+            return Limits(**json.loads(task.data))
+
+        def get_retry_interval(self, task, exception):
+            return 0.0
+
+    kit = make_kit(Reads(), store_url)
+    result = kit.initiate_task("g", "n", {})
+    change_by_hand(store_url, result.id, "data", "{}")
+    worker = threading.Thread(target=kit.run_worker, args=({"g": 1},), daemon=True)
+    worker.start()
+    with pytest.raises(Failed, match=r"its data is '\{\}'"):
+        result.get(PATIENCE)
+    kit.stop_worker()
+    worker.join()
+    kit.backend.close()
+
+    assert [attempt.attempt for attempt in result.attempts] == [1]
+
+
+@pytest.mark.parametrize("store_url", SHARED, indirect=True)
+def test_an_attempt_that_is_set_back(store_url, queue, work):
+    """The history has an attempt of that number already. Seen to end one worker after the other."""
+    runs = []
+
+    @queue.task(name="fails", max_retries=0)
+    def fails():
+        runs.append(current_task.attempt)
+        raise ValueError(f"run {len(runs)}")
+
+    work(queue)
+    result = fails.delay()
+    with pytest.raises(Failed, match="run 1"):
+        result.get(PATIENCE)
+
+    change_by_hand(store_url, result.id, "attempt", 0)
+    queue.retry_dead(result.id)
+
+    again = queue.get_result(result.id)
+    with pytest.raises(Failed, match="run 2"):
+        again.get(PATIENCE)
+    assert runs == [1, 1]
+    assert "run 2" in again.attempts[-1].message

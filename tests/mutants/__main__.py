@@ -1,7 +1,7 @@
 """`python -m tests.mutants` makes a copy of the checkout for each broken build, breaks it and runs the test.
 
-Words after it choose those whose fault or test holds one of them. A test that still passes proves nothing: the run ends
-with 1.
+Words after it choose those whose fault or test holds one of them. A test that still passes, or that fails on a copy
+that is not broken, proves nothing: the run ends with 1.
 """
 
 import os
@@ -9,6 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tests.mutants.faults import FAULTS, Mutant
@@ -18,8 +21,9 @@ PATIENCE = 240.0
 SOAK_PATIENCE = 1800.0
 
 
-def survives(mutant: Mutant) -> bool:
-    """Whether the test passes on the broken build."""
+@contextmanager
+def copied() -> Generator[Path]:
+    """A copy of the checkout."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in ("taskkitx", "tests"):
@@ -30,11 +34,21 @@ def survives(mutant: Mutant) -> bool:
                 ignore=shutil.ignore_patterns("__pycache__"),
             )
         shutil.copy(ROOT / "pyproject.toml", copy)
+        yield copy
+
+
+@cache
+def passes_unbroken(test: str) -> bool:
+    """Whether the test passes on a copy that is not broken; else its failing proves nothing."""
+    with copied() as copy:
+        return run_test(copy, test, soak=False)
+
+
+def survives(mutant: Mutant) -> bool:
+    """Whether the test passes on the broken build."""
+    with copied() as copy:
         break_it(copy / "taskkitx" / mutant.file, mutant)
-        ran = run_test(copy, mutant)
-    if ran.returncode not in (0, 1):
-        raise SystemExit(f"{mutant.test}: {ran.stdout}{ran.stderr}")
-    return ran.returncode == 0
+        return run_test(copy, mutant.test, soak=mutant.soak)
 
 
 def break_it(file: Path, mutant: Mutant) -> None:
@@ -45,38 +59,46 @@ def break_it(file: Path, mutant: Mutant) -> None:
     file.write_text(text.replace(mutant.good, mutant.bad))
 
 
-def run_test(copy: Path, mutant: Mutant) -> subprocess.CompletedProcess[str]:
-    """Run the mutant's test on this copy of the checkout."""
-    file, _, test = mutant.test.partition("::")
+def run_test(copy: Path, selected: str, *, soak: bool) -> bool:
+    """Whether this test passes on this copy of the checkout."""
+    file, _, test = selected.partition("::")
     file = file if "/" in file else f"processes/{file}"
-    patience = SOAK_PATIENCE if mutant.soak else PATIENCE
     command = [sys.executable, "-m", "pytest", "-q", "-x", f"tests/{file}", "-k", test]
     paths = [str(copy), *(path for path in sys.path if path and Path(path) != ROOT)]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    if mutant.soak:
+    if soak:
         environ["TASKKITX_SOAK"] = "1"
-    return subprocess.run(
-        [*command, "--timeout", str(patience)],
+    ran = subprocess.run(
+        [*command, "--timeout", str(SOAK_PATIENCE if soak else PATIENCE)],
         cwd=copy,
         env=environ,
         capture_output=True,
         text=True,
     )
+    if ran.returncode not in (0, 1):
+        raise SystemExit(f"{selected}: {ran.stdout}{ran.stderr}")
+    return ran.returncode == 0
+
+
+def judge(mutant: Mutant) -> str:
+    """What the test is worth, in a word."""
+    if not passes_unbroken(mutant.test):
+        return "UNFIT"
+    return "SURVIVES" if survives(mutant) else "killed"
 
 
 def main(words: list[str]) -> int:
     """Returns the exit code."""
-    survivors = 0
+    worthless = 0
     for fault, mutants in FAULTS.items():
         for mutant in mutants:
             if words and not any(word in mutant.test or word in fault for word in words):
                 continue
-            alive = survives(mutant)
-            survivors += alive
-            verdict = "SURVIVES" if alive else "killed  "
-            print(f"{verdict} {fault}: {mutant.test} with {mutant.file}", flush=True)
-    print(f"{survivors} broken builds pass their test")
-    return 1 if survivors else 0
+            verdict = judge(mutant)
+            worthless += verdict != "killed"
+            print(f"{verdict:<8} {fault}: {mutant.test} with {mutant.file}", flush=True)
+    print(f"{worthless} tests pass on a broken build, or fail on a good one")
+    return 1 if worthless else 0
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def test_killing_the_supervisor_ends_everything(tree, tmp_path):
     tree.wait("supervisor_lost")
     (tmp_path / "enough").touch()
 
-    tree.exit(timeout=15)
+    tree.exit(timeout=12)  # the keeper would kill them after 15
     assert tree.session() == set()
 
 

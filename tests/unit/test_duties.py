@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,58 @@ def test_what_a_worker_had_claimed_as_it_died_is_queued_and_not_lost(
     burial.restore()
 
     assert record(backend, task) == (TaskState.QUEUED, 0, 0)
+
+
+@pytest.fixture
+def one_cannot_be_restored(backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a worker at whose tasks every store would stumble."""
+    restore = backend.restore
+
+    def stumble(worker_id: str, **options: Any) -> int:
+        if worker_id == "wk_bad":
+            raise TypeError("nobody foresaw this")
+        return restore(worker_id, **options)
+
+    monkeypatch.setattr(backend, "restore", stumble)
+    return "wk_bad"
+
+
+def test_a_worker_that_cannot_be_buried_keeps_no_other_waiting(
+    backend: MemoryBackend, time: Time, one_cannot_be_restored: str
+) -> None:
+    """Seen to leave the tasks of all that died after it where they were."""
+    table = SlotTable(4)
+    burial = Burial(backend, lambda dead, restored: None)
+    task = Task.init("g", "n", b"1")
+    backend.put([task])
+    backend.claim(WORKER, {"g": 1})
+    for region, worker_id in zip(table.regions, (one_cannot_be_restored, WORKER), strict=False):
+        region.occupy(worker_id, solo=False)
+        burial.add(region, Death(signal=9))
+
+    again = burial.restore()
+
+    assert record(backend, task)[0] is TaskState.QUEUED
+    assert len(burial) == 1
+    assert again < 10.0
+    table.close()
+
+
+def test_a_worker_that_cannot_be_swept_keeps_no_other_waiting(
+    backend: MemoryBackend, time: Time, one_cannot_be_restored: str
+) -> None:
+    told: list[bool] = []
+    sweep = restore_service(backend, SETTINGS, on_restored=lambda: told.append(True))
+    task = Task.init("g", "n", b"1")
+    for worker_id in (one_cannot_be_restored, WORKER):
+        backend.register(WorkerRecord(worker_id), 1.0)
+    backend.put([task])
+    backend.claim(WORKER, {"g": 1})
+    for _ in range(4):
+        time.passes(sweep())
+
+    assert record(backend, task)[0] is not TaskState.RUNNING
+    assert told
 
 
 def test_the_sweep_knows_whom_its_keeper_has_buried(

@@ -30,6 +30,8 @@ def test_an_event_comes_back_as_it_was(name, groups):
         b'{"name": "pause", "groups": "a"}',
         b'{"name": "pause", "groups": ["a", 1]}',
         b'{"name": "pause", "groups": {}}',
+        b"[" * 100_000,
+        5,
     ],
 )
 def test_what_another_version_wrote_is_no_event(stored):

@@ -4,6 +4,7 @@ import gc
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from taskkitx import (
     make_kit,
 )
 from taskkitx.backends.memory.backend import MemoryBackend
-from taskkitx.record import Record
+from taskkitx.record import Exchanged, Record
 
 ROUNDS = 20
 
@@ -143,6 +144,65 @@ def test_a_fault_of_the_engine_in_a_thread_fails_the_task_and_not_the_thread(
 
     assert (fine.state, once.state) == (TaskState.SUCCEEDED, TaskState.FAILED)
     assert "nobody foresaw this" in (once.error or "")
+
+
+def test_what_nobody_foresaw_in_the_claiming_thread_costs_nothing_that_runs(
+    working: Work, monkeypatch: pytest.MonkeyPatch
+):
+    """Seen to end the worker, and each of its successors."""
+    exchange, failures = MemoryBackend.exchange, iter(range(3))
+
+    def stumble(self: MemoryBackend, *args: Any) -> Exchanged:
+        if next(failures, None) is not None:
+            raise TypeError("nobody foresaw this")
+        return exchange(self, *args)
+
+    monkeypatch.setattr(MemoryBackend, "exchange", stumble)
+
+    (fine,) = working(Echo(), "echo")
+
+    assert fine.state is TaskState.SUCCEEDED
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Awkward(Echo):
+    """Raises what cannot be told, and is of two minds about its limits."""
+
+    asked = 0
+
+    def handle(self, task: Task) -> int:
+        if task.name == "unspeakable":
+            raise Unspeakable
+        time.sleep(5.0 if task.name == "endless" else 0.0)
+        return 7
+
+    def get_limits(self, task: Task) -> Limits | None:
+        if task.name != "endless":
+            return None
+        self.asked += 1
+        if self.asked > 1:
+            raise ValueError("asked twice")
+        return Limits(timeout=0.2)
+
+
+def test_an_exception_that_cannot_be_shown_fails_its_task(working: Work):
+    """Seen to end the only thread, and to leave its task running for ever."""
+    odd, fine = working(Awkward(), "unspeakable", "echo")
+
+    assert (odd.state, fine.state) == (TaskState.FAILED, TaskState.SUCCEEDED)
+    assert "its message cannot be shown" in (odd.error or "")
+
+
+def test_limits_are_asked_for_once(working: Work):
+    """Seen to end the worker that asked for them again when they were reached."""
+    (endless,) = working(Awkward(), "endless")
+
+    assert endless.state is TaskState.FAILED
+    assert "timeout of 0.2 s" in (endless.error or "")
 
 
 @pytest.mark.parametrize(

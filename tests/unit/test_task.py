@@ -110,6 +110,12 @@ def test_numbers_at_the_edge_are_taken(options):
     assert options.items() <= task.to_dict().items()
 
 
+@pytest.mark.parametrize("headers", [{"tenant": 5}, {5: "tenant"}])
+def test_headers_are_texts(headers):
+    with pytest.raises(InvalidTask, match=r"header .* str"):
+        Task.init("g", "n", b"", headers=headers)
+
+
 def test_data_is_bytes():
     with pytest.raises(InvalidTask, match="bytes, not str"):
         Task.init("g", "n", "text")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from taskkitx.record import Attempt, Lost, Record
 from taskkitx.task import Task, TaskState, UniqueUntil
 
 BACK_OFF = 10.0
+MOST_DOUBLINGS = 12
 SOLO_FROM_LOST = 2
 KEPT_ATTEMPTS = 100
 
@@ -160,7 +161,7 @@ def charged(row: Row, loss: Lost, now: float) -> Row:
     row = _remember(row, "crashed", Fault("crash", loss.cause, loss.trace), now)
     crashes = row.task.crashes + 1
     task = replace(row.task, worker_id=None, loss=loss.cause, crashes=crashes)
-    due = now + BACK_OFF * 2 ** (crashes - 1) if loss.again else now
+    due = now + BACK_OFF * 2 ** min(crashes - 1, MOST_DOUBLINGS) if loss.again else now
     return _waiting(replace(row, task=task, solo=True), now, due)
 
 
@@ -170,7 +171,7 @@ def vanished(row: Row, loss: Lost, now: float) -> Row:
     lost = row.task.lost + 1
     task = replace(row.task, worker_id=None, loss=loss.cause, lost=lost)
     # Full jitter, so that the tasks that vanished together do not meet again.
-    due = now + random.uniform(0.0, BACK_OFF * 2 ** (lost - 1))
+    due = now + random.uniform(0.0, BACK_OFF * 2 ** min(lost - 1, MOST_DOUBLINGS))
     return _waiting(replace(row, task=task, solo=row.solo or lost >= SOLO_FROM_LOST), now, due)
 
 

@@ -110,7 +110,10 @@ def _fill_what_cannot_be_read(state: dict[str, Any], fields: Fields, error: Exce
     """Somebody else has written this hash, or a part of it: its fence must be right all the same."""
     missing = b", ".join(sorted(_NEEDED - fields.keys())).decode()
     state["unreadable"] = f"its hash has no {missing}" if missing else str(error)
-    state["attempt"] = int(fields.get(b"attempt", 0))
+    try:
+        state["attempt"] = int(float(fields.get(b"attempt", 0)))
+    except (ValueError, OverflowError):
+        state["attempt"] = 0  # as the scripts read it
     defaults = {"name": "", "data": b"", "due": 0.0, "created": 0.0, "ttl": 0.0}
     for name, default in defaults.items():
         state.setdefault(name, default)

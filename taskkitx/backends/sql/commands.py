@@ -14,7 +14,7 @@ def claim_solo(session: Session, worker_id: str, groups: Collection[str], seq: i
     found = [row for rows in firsts for row in rows]
     if not found:
         return []
-    *_, task_id = min(tuple(row) for row in found)
+    *_, task_id = cycle.ordered(found, tuple)[0]
     session.change(sql.TAKE_SUSPECT, {"worker": worker_id, "seq": seq, "id": task_id})
     return cycle.claimed(session, worker_id, seq)
 
@@ -29,9 +29,8 @@ def claim_parked(
 ) -> list[Task]:
     """The first parked tasks whose name is known."""
     wanted = [{"group": group, "name": name, "limit": limit} for name in names]
-    found = sorted(
-        tuple(row) for rows in session.rows_each(sql.FIRST_PARKED, wanted) for row in rows
-    )
+    rows_of_each = session.rows_each(sql.FIRST_PARKED, wanted)
+    found = cycle.ordered((row for rows in rows_of_each for row in rows), tuple)
     session.change_each(
         sql.TAKE_PARKED, [{"worker": worker_id, "seq": seq, "id": row[2]} for row in found[:limit]]
     )

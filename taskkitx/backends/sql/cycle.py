@@ -1,6 +1,6 @@
 """The parts of the worker's cycle that all SQL stores share: outcomes that need more than the hot statement."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, TypeGuard
 
@@ -38,11 +38,16 @@ def claimed(session: Session, worker_id: str, seq: int) -> list[Task]:
 
 def in_order(found: Sequence[Row]) -> list[Task]:
     """The tasks of these rows, by (priority descending, due, id)."""
+    return [rows.to_task(row) for row in ordered(found, _RANK_DUE_ID)]
+
+
+def ordered(found: Iterable[Row], key: Callable[[Row], tuple[Any, ...]]) -> list[Row]:
+    """Rows by this key; as they come where somebody else has put a text for a number, which SQLite keeps."""
+    found = list(found)
     try:
-        ordered = sorted(found, key=_RANK_DUE_ID)
-    except TypeError:  # somebody else has put a text where SQLite should have kept a number
-        ordered = list(found)
-    return [rows.to_task(row) for row in ordered]
+        return sorted(found, key=key)
+    except TypeError:
+        return found
 
 
 def fence(worker_id: str, task: Task) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from taskkitx.ids import group_of
 from taskkitx.record import Lost, WorkerRecord
 
 BACK_OFF = 10.0
+MOST_DOUBLINGS = 12
+"""Of the back-off of what is lost or crashes again and again: half a day at most."""
 SOLO_FROM_LOST = 2
 KEEP = -1.0
 """In place of seconds after now: `due` stays."""
@@ -71,14 +73,14 @@ def restore(
         change: dict[str, Any] = {"solo": 0, "after": KEEP, "loss": None, "crashes": 0, "lost": 0}
         if loss := charged.get(task_id):
             histories.append(fence | _history("crashed", "crash", loss))
-            after = BACK_OFF * 2**crashes if loss.again else 0.0
+            after = _back_off(crashes) if loss.again else 0.0
             change |= {"solo": 1, "after": after, "loss": loss.cause, "crashes": 1}
         elif loss := suspects.get(task_id):
             change |= {"solo": int(loss.alone), "loss": loss.cause}
         elif lost is not None:
             histories.append(fence | _history("lost", "lost", lost))
             # Full jitter, so that the tasks that vanished together do not meet again.
-            after = random.uniform(0.0, BACK_OFF * 2**times_lost)
+            after = random.uniform(0.0, _back_off(times_lost))
             solo = int(times_lost + 1 >= SOLO_FROM_LOST)
             change |= {"solo": solo, "after": after, "loss": lost.cause, "lost": 1}
         changes.append(fence | change)
@@ -87,6 +89,10 @@ def restore(
     wait_again(session, [change["id"] for change in changes])
     session.change(sql.FORGET_WORKER, {"id": worker_id})
     return len(page), {group_of(change["id"]) for change in changes}
+
+
+def _back_off(times: int) -> float:
+    return BACK_OFF * 2.0 ** min(times, MOST_DOUBLINGS)
 
 
 def _history(word: str, kind: str, loss: Lost) -> dict[str, Any]:

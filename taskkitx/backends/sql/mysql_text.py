@@ -66,7 +66,7 @@ KEY_TAKEN = "SELECT id FROM taskkitx_task WHERE unique_key = :key"
 """A plain look: an INSERT that meets a key keeps a lock on it until the transaction ends."""
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
-_UPSERT = re.compile(r"ON CONFLICT \(\w+\) DO UPDATE")
+_UPSERT = re.compile(r"ON CONFLICT \([\w, ]+\) DO UPDATE")
 _QUOTED_AS_IT_IS = re.compile(r"[ !#-&(-\[\]-~]*")
 """ASCII without quotes, backslashes and control characters: the same in every mode of every server."""
 

@@ -25,28 +25,40 @@ def to_task(row: Row) -> Task:
     state = task.__dict__
     (
         state["id"],
-        state["name"],
-        state["data"],
-        state["due"],
-        state["created"],
-        state["scheduled"],
-        state["retry_count"],
-        state["ttl"],
+        name,
+        data,
+        due,
+        created,
+        scheduled,
+        retry_count,
+        ttl,
         rank,
         number,
         state["attempt"],
         state["worker_id"],
         state["began"],
-        state["crashes"],
-        state["lost"],
-        state["loss"],
-        state["timeout"],
-        state["expires"],
+        crashes,
+        lost,
+        loss,
+        timeout,
+        expires,
         unique_name,
         unique_until,
         unique_for,
         headers,
     ) = row[:TASK_COLUMNS]
+    state["name"] = name
+    state["data"] = data
+    state["due"] = due
+    state["created"] = created
+    state["scheduled"] = scheduled
+    state["retry_count"] = retry_count
+    state["ttl"] = ttl
+    state["crashes"] = crashes
+    state["lost"] = lost
+    state["loss"] = loss
+    state["timeout"] = timeout
+    state["expires"] = expires
     state["state"] = _STATES[number]
     try:
         if rank:
@@ -60,33 +72,33 @@ def to_task(row: Row) -> Task:
     except (ValueError, TypeError) as error:
         state["unreadable"] = str(error)
     if not (
-        type(state["name"]) is str
-        and type(state["data"]) is bytes
-        and type(state["due"]) is type(state["created"]) is type(state["ttl"]) is float
-        and type(state["retry_count"]) is type(state["crashes"]) is type(state["lost"]) is int
+        type(name) is str
+        and type(data) is bytes
+        and type(due) is type(created) is type(ttl) is float
+        and type(retry_count) is type(crashes) is type(lost) is int
+        and timeout is expires is scheduled is loss is None
     ):
         _replace_what_is_of_another_type(state)
     return task
 
 
-_TYPES = {
-    "name": str,
-    "data": bytes,
-    "due": float,
-    "created": float,
-    "ttl": float,
-    "retry_count": int,
-    "crashes": int,
-    "lost": int,
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("name",), (str,)),
+    **dict.fromkeys(("data",), (bytes,)),
+    **dict.fromkeys(("due", "created", "ttl"), (float,)),
+    **dict.fromkeys(("retry_count", "crashes", "lost", "attempt"), (int,)),
+    **dict.fromkeys(("timeout", "expires", "scheduled"), (type(None), float)),
+    **dict.fromkeys(("loss",), (type(None), str)),
 }
 
 
 def _replace_what_is_of_another_type(state: dict[str, Any]) -> None:
     """SQLite keeps what somebody else writes, whatever the column's type: nothing of ours shall stumble over it."""
-    for name, kind in _TYPES.items():
-        if type(value := state[name]) is not kind:
-            state[name] = kind()
-            state["unreadable"] = f"its {name} is {value!r:.60}, not of type {kind.__name__}"
+    for name, kinds in _TYPES.items():
+        if type(value := state[name]) not in kinds:
+            wanted = kinds[-1].__name__
+            state[name] = None if type(None) in kinds else kinds[0]()
+            state["unreadable"] = f"its {name} is {value!r:.60}, not of type {wanted}"
 
 
 def to_record(row: Row) -> Record:

@@ -7,6 +7,7 @@ from typing import Any
 
 from taskkitx.backends.sql import statements as sql
 from taskkitx.backends.sql.cycle import in_order
+from taskkitx.backends.sql.sqlite_session import all_rows
 from taskkitx.outcome import Succeeded
 from taskkitx.task import Task
 
@@ -78,7 +79,7 @@ def exchange(
 
 def claimed(connection: sqlite3.Connection, worker_id: str, seq: int) -> list[Task]:
     """What this claim took, in order."""
-    return in_order(connection.execute(CLAIMED, (worker_id, seq)).fetchall())
+    return in_order(all_rows(connection, CLAIMED, (worker_id, seq)))
 
 
 def any_due(connection: sqlite3.Connection, groups: Collection[str], now: float) -> bool:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from taskkitx.backends.sql import rows
 from taskkitx.backends.sql import statements as sql
@@ -33,7 +34,7 @@ class SqliteSession:
         return {**parameters, "now": self.now, "lease_now": self._lease_clock()}
 
     def rows(self, statement: str, parameters: Parameters = NONE) -> list[Row]:
-        return self.connection.execute(_text(statement), self._bound(parameters)).fetchall()
+        return all_rows(self.connection, _text(statement), self._bound(parameters))
 
     def change(self, statement: str, parameters: Parameters = NONE) -> int:
         return self.connection.execute(_text(statement), self._bound(parameters)).rowcount
@@ -74,6 +75,26 @@ class SqliteSession:
 
 
 _TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+
+
+def all_rows(
+    connection: sqlite3.Connection, statement: str, parameters: Parameters | Sequence[Any]
+) -> list[Row]:
+    """All rows of a query, whatever somebody else has written as text."""
+    try:
+        return connection.execute(statement, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode to UTF-8" not in str(error):
+            raise
+    connection.text_factory = _any_text
+    try:
+        return connection.execute(statement, parameters).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def _any_text(written: bytes) -> str:
+    return written.decode(errors="backslashreplace")
 
 
 @cache

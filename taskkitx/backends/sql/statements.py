@@ -50,7 +50,11 @@ HOLD = f"SELECT id FROM taskkitx_task WHERE {_FENCE} FOR UPDATE"
 
 HISTORY = f"""
 INSERT INTO taskkitx_attempt (task_id, attempt, worker_id, began, ended, state, kind, message, trace)
-SELECT id, attempt, worker_id, began, :now, :word, :kind, :message, :trace FROM taskkitx_task WHERE {_FENCE}"""
+SELECT id, attempt, worker_id, began, :now, :word, :kind, :message, :trace FROM taskkitx_task WHERE {_FENCE}
+ON CONFLICT (task_id, attempt) DO UPDATE SET worker_id = excluded.worker_id, began = excluded.began,
+  ended = excluded.ended, state = excluded.state, kind = excluded.kind, message = excluded.message,
+  trace = excluded.trace"""
+"""Attempts whose numbers somebody has set back come a second time, and the later one is kept."""
 HISTORY_KEPT = """
 DELETE FROM taskkitx_attempt WHERE task_id = :id AND attempt <= (SELECT attempt FROM (
   SELECT attempt FROM taskkitx_attempt WHERE task_id = :id ORDER BY attempt DESC LIMIT 1 OFFSET 100) AS oldest)"""
@@ -114,7 +118,7 @@ FORGET_WORKER = (
     "DELETE FROM taskkitx_worker WHERE id = :id "
     "AND NOT EXISTS (SELECT 1 FROM taskkitx_task WHERE worker_id = :id AND state = 5)"
 )
-OWNERS = "SELECT DISTINCT worker_id FROM taskkitx_task WHERE state = 5"
+OWNERS = "SELECT DISTINCT worker_id FROM taskkitx_task WHERE state = 5 AND worker_id IS NOT NULL"
 EXPIRED = f"""
 SELECT id FROM taskkitx_worker WHERE lease_until <= :lease_now
 UNION SELECT worker_id FROM ({OWNERS}) AS owner

@@ -13,7 +13,8 @@ local function promote(group)
     call('ZREM', future, id)
     local row = call('HMGET', base .. 'task:' .. id, 'due', 'rank')
     if row[1] then
-      call('ZADD', base .. 'queue:' .. group, row[2] or 0, place(row[1], id))
+      local due, rank = tonumber(row[1]) or 0, tonumber(row[2] or 0) or 0
+      call('ZADD', base .. 'queue:' .. group, rank, place(due, id))
       call('HSET', base .. 'task:' .. id, 'state', QUEUED)
     else
       call('ZREM', base .. 'ids:' .. group, id)
@@ -27,11 +28,11 @@ local function claim(ids, worker, claims, lost)
   local owned = {}
   for _, id in ipairs(ids) do
     local key = base .. 'task:' .. id
-    local flat = call('HGETALL', key)
+    local flat = redis.pcall('HGETALL', key) -- of another type, it is none, too
     local attempt, unique = 0, false
     for i = 1, #flat, 2 do
       if flat[i] == 'attempt' then
-        attempt = tonumber(flat[i + 1])
+        attempt = math.floor(tonumber(flat[i + 1]) or 0)
       elseif flat[i] == 'unique_key' then
         unique = true
       end

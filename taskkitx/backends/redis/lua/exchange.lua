@@ -36,7 +36,7 @@ end
 local ids, ended, disposable, disposable_after = {}, {}, {}, {}
 for i, one in ipairs(plain) do
   local group, ttl = group_of(one[1]), one[3]
-  disposable_after[ttl] = disposable_after[ttl] or text(now + tonumber(ttl))
+  disposable_after[ttl] = disposable_after[ttl] or text(now + (tonumber(ttl) or 0))
   ids[i], disposable[i] = one[1], disposable_after[ttl]
   ended[group] = ended[group] or {}
   local done = ended[group]

@@ -1,6 +1,6 @@
 -- needs: common place rows burying
 -- Takes a page of a dead worker's tasks back; returns how many.
-local BACK_OFF, SOLO_FROM_LOST = 10, 2
+local BACK_OFF, MOST_DOUBLINGS, SOLO_FROM_LOST = 10, 12, 2
 local worker, limit = take(), tonumber(take())
 math.randomseed(tonumber(take()))
 local everybody = take() == '1'
@@ -18,7 +18,7 @@ local function take_back(row)
   if kind == 'charged' then
     local crashes = tonumber(row.crashes or '0') + 1
     changed.solo, changed.loss, changed.crashes = '1', verdict[2], crashes
-    wait_again(row, now + (verdict[4] and BACK_OFF * 2 ^ (crashes - 1) or 0), changed)
+    wait_again(row, now + (verdict[4] and BACK_OFF * 2 ^ math.min(crashes - 1, MOST_DOUBLINGS) or 0), changed)
     remember(row, worker, 'crashed', 'crash', verdict[2], verdict[3])
   elseif kind == 'suspect' then
     changed.loss = verdict[2]
@@ -33,7 +33,7 @@ local function take_back(row)
       changed.solo = '1'
     end
     -- Full jitter, so that the tasks that vanished together do not meet again.
-    wait_again(row, now + math.random() * BACK_OFF * 2 ^ (times - 1), changed)
+    wait_again(row, now + math.random() * BACK_OFF * 2 ^ math.min(times - 1, MOST_DOUBLINGS), changed)
     remember(row, worker, 'lost', 'lost', cause, trace)
   else
     wait_again(row, nil, changed)

@@ -7,6 +7,8 @@ end
 local FIELDS = { 'state', 'name', 'due', 'created', 'ttl', 'rank', 'attempt', 'worker', 'began', 'retry_count', 'crashes',
   'lost', 'solo', 'cancel', 'unique_key', 'unique_until', 'unique_for' }
 
+local NUMBERS = { 'due', 'created', 'ttl', 'rank', 'attempt', 'retry_count', 'crashes', 'lost', 'unique_for' }
+
 local function load(id)
   local values = call('HMGET', base .. 'task:' .. id, unpack(FIELDS))
   if not values[1] then
@@ -16,6 +18,12 @@ local function load(id)
   for i, field in ipairs(FIELDS) do
     row[field] = values[i] or nil
   end
+  for _, field in ipairs(NUMBERS) do
+    if row[field] and not tonumber(row[field]) then
+      row[field] = '0' -- somebody else has written there
+    end
+  end
+  row.due, row.created, row.ttl = row.due or '0', row.created or '0', row.ttl or '0'
   row.id, row.group, row.state = id, group_of(id), tonumber(row.state)
   return row
 end
