@@ -107,9 +107,6 @@ class Backend(Protocol):
         becomes queued (interval <= 0) or scheduled. Outcomes end `loss` and clear nothing else of the past: a finished
         task keeps `attempt`, `worker_id` and `began`. Retried and Failed write history. Whether the outcomes or the
         claims come first is left to the store.
-
-        A task that somebody else has written into the store, and that makes no sense, is claimed as any other, its
-        `unreadable` saying why: raising for it would keep everything from being claimed that is claimed with it.
         """
         ...
 

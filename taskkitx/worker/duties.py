@@ -79,8 +79,10 @@ def restore_service(
             del seen[worker_id]
         for worker_id in expired:
             if now - seen.setdefault(worker_id, now) >= OWN_KEEPER_FIRST:
-                _take_over(backend, worker_id, None if is_buried(worker_id) else HOST_GONE)
-                on_restored()
+                try:
+                    _take_over(backend, worker_id, None if is_buried(worker_id) else HOST_GONE)
+                finally:
+                    on_restored()  # also when the reply was lost: nobody will name this worker again
         if seen:
             return OWN_KEEPER_FIRST
         return min(5.0, settings.lease_ttl / 3) * random.uniform(0.9, 1.1)

@@ -70,6 +70,12 @@ def wait_attempts(kit, ids, attempt):
         time.sleep(0.01)
 
 
+def assert_nothing_left(tree):
+    """No process of this tree, and no file of its but locks and an empty folder for hints."""
+    assert tree.session() == set()
+    assert tree.files_left() == []
+
+
 class Ledger:
     """What was executed, as the handlers wrote it down."""
 

@@ -10,7 +10,13 @@ import pytest
 from taskkitx.supervisor.probe import ask
 from tests.processes.apps import BUSY, HEAD, IDLE
 from tests.processes.ledger import APP
-from tests.processes.promises import Ledger, assert_kept_every_promise, feed, finish
+from tests.processes.promises import (
+    Ledger,
+    assert_kept_every_promise,
+    assert_nothing_left,
+    feed,
+    finish,
+)
 
 
 def ready(tree):
@@ -56,13 +62,14 @@ def test_a_reload_with_broken_code_keeps_the_old_workers(tree, app, why):
 
 def test_after_fifty_reloads_nothing_has_leaked(tree):
     tree = ready(tree(IDLE, processes=1))
-    before = handles(tree.pid)
+    keeper = tree.wait("keeper_ready")["pid"]
+    before = [handles(tree.pid), handles(keeper)]
 
     for round_ in range(50):
         tree.signal(signal.SIGHUP)
         tree.wait("roll_finished", count=1 + round_)
 
-    assert handles(tree.pid) == before
+    assert [handles(tree.pid), handles(keeper)] == before
     assert len(tree.session()) == 3
 
 
@@ -99,7 +106,19 @@ def test_a_stop_in_the_middle_of_a_reload_stops(tree):
     tree.signal(signal.SIGTERM)
 
     assert tree.exit() == 124
-    assert tree.session() == set()
+    assert_nothing_left(tree)
+
+
+def test_a_stop_while_the_new_worker_of_a_reload_boots_stops(tree):
+    tree = ready(tree(IDLE, processes=3))
+    tree.write_app("import time\ntime.sleep(600)")
+
+    tree.signal(signal.SIGHUP)
+    tree.wait("worker_started", count=4)
+    tree.signal(signal.SIGTERM)
+
+    assert tree.exit() == 0
+    assert_nothing_left(tree)
 
 
 @pytest.mark.skipif(find_spec("watchfiles") is None, reason="needs watchfiles")

@@ -15,6 +15,7 @@ from tests.processes.ledger import APP
 from tests.processes.promises import (
     Ledger,
     assert_kept_every_promise,
+    assert_nothing_left,
     feed,
     finish,
     wait_attempts,
@@ -98,7 +99,7 @@ def test_stopping_at_any_moment_of_the_start(tree, soak):
         made.signal(signal.SIGTERM)
 
         assert made.exit(timeout=10) == 0, made.text
-        assert made.session() == set()
+        assert_nothing_left(made)
         made.close()
 
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.processes.apps import BUSY, HEAD, IDLE
+from tests.processes.promises import assert_nothing_left
 from tests.processes.tree import ROOT
 
 
@@ -15,11 +16,6 @@ def is_ready(tree):
     tree.wait("supervisor_ready")
     tree.wait("worker_ready", count=tree.config["processes"])
     return tree
-
-
-def assert_nothing_left(tree):
-    assert tree.session() == set()
-    assert tree.files_left() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

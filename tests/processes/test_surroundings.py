@@ -11,6 +11,7 @@ import pytest
 
 from tests.processes.apps import HEAD, IDLE
 from tests.processes.ledger import APP, make
+from tests.processes.promises import assert_nothing_left
 from tests.processes.tree import ROOT
 
 RUN = ["-m", "tests.processes.run"]
@@ -86,6 +87,7 @@ def test_a_paused_store_does_not_hold_up_the_stop(tree, tmp_path):
     tree.signal(signal.SIGTERM)
 
     assert tree.exit() == 0
+    assert_nothing_left(tree)
     kit.backend.close()
 
 
