@@ -103,8 +103,8 @@ class Task:
     headers: Mapping[str, str] | None = None
     """What travels along: trace context, metadata, the codec's id."""
     unreadable: str | None = None
-    """What makes no sense about it in the store, where somebody else has written there. Stores give it out as any task (to
-    raise would keep back what is claimed with it), and it fails without being run."""
+    """What makes no sense about it in the store, where somebody else has written there. Stores give it out as any task
+    (to raise would keep back what is claimed with it), and it fails without being run."""
 
     @classmethod
     def init(
