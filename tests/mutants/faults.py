@@ -424,13 +424,13 @@ FAULTS: dict[str, list[Mutant]] = {
             "",
         ),
         Mutant(
-            "app/test_app_unreadable.py::test_a_hash_that_is_no_task",
+            "app/test_app_unreadable.py::test_a_value_of_another_type and redis",
             "backends/redis/lua/claiming.lua",
             "math.floor(tonumber(flat[i + 1]) or 0)",
             "tonumber(flat[i + 1])",
         ),
         Mutant(
-            "app/test_app_unreadable.py::test_a_hash_that_is_no_task",
+            "app/test_app_unreadable.py::test_a_value_of_another_type and redis",
             "backends/redis/lua/rows.lua",
             "      row[field] = '0' -- somebody else has written there",
             "",
@@ -448,13 +448,13 @@ FAULTS: dict[str, list[Mutant]] = {
             "    except ZeroDivisionError as error:",
         ),
         Mutant(
-            "app/test_app_unreadable.py::test_a_value_of_another_type",
+            "app/test_app_unreadable.py::test_a_value_of_another_type and sqlite",
             "backends/sql/cycle.py",
             "    except TypeError:",
             "    except ZeroDivisionError:",
         ),
         Mutant(
-            "app/test_app_unreadable.py::test_a_value_of_another_type",
+            "app/test_app_unreadable.py::test_a_value_of_another_type and sqlite",
             "backends/sql/rows.py",
             "        _replace_what_is_of_another_type(state)\n    return task",
             "        pass\n    return task",
