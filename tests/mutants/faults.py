@@ -20,7 +20,7 @@ class Mutant:
 FAULTS: dict[str, list[Mutant]] = {
     "a worker killed at random": [
         Mutant(
-            "test_soak.py::test_killing_workers_and_keepers",
+            "test_soak.py::test_killing_workers_and_keepers and sqlite",
             "supervisor/keeper.py",
             "                self._burial.add(self._table.regions[index], Death(**death))\n"
             '                self._services.hurry("restore")\n',
@@ -35,7 +35,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a worker killed between any two steps": [
         Mutant(
-            "test_kill_points.py::test_death_at_any_moment",
+            "test_kill_points.py::test_death_at_any_moment and sqlite",
             "backends/sql/sqlite_cycle.py",
             "attempt = attempt + (source.state = 5)",
             "attempt = 1",
@@ -49,7 +49,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a keeper killed again and again, or frozen": [
         Mutant(
-            "test_faults.py::test_keepers_that_are_killed",
+            "test_faults.py::test_keepers_that_are_killed and sqlite",
             "supervisor/keeping.py",
             "        if keeper.state is ChildState.BOOTING:\n            self.backoff.failed",
             "        if True:\n            self.backoff.deaths += 6\n            self.backoff.failed",
@@ -75,7 +75,7 @@ FAULTS: dict[str, list[Mutant]] = {
             "pass",
         ),
         Mutant(
-            "test_soak.py::test_after_a_killed_supervisor_nothing_is_claimed",
+            "test_soak.py::test_after_a_killed_supervisor_nothing_is_claimed and sqlite",
             "supervisor/keeper.py",
             "        return waited > OUTLIVE + LAST_RESTORE or not (self._burial or self._table.alive())",
             "        return True",
@@ -83,7 +83,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a host lost while another lives": [
         Mutant(
-            "test_faults.py::test_what_a_lost_host_ran",
+            "test_faults.py::test_what_a_lost_host_ran and sqlite",
             "worker/duties.py",
             "        for worker_id in expired:\n",
             "        for worker_id in ():\n",
@@ -97,7 +97,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a host lost and started again": [
         Mutant(
-            "test_faults.py::test_a_host_that_lost_everything",
+            "test_faults.py::test_a_host_that_lost_everything and sqlite",
             "backends/sql/sqlite_leases.py",
             "        return not process.is_alive(worker.pid, worker.pid_started)",
             "        return False",
@@ -105,7 +105,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a whole tree stopped beyond its lease": [
         Mutant(
-            "test_soak.py::test_a_whole_tree_that_was_stopped",
+            "test_soak.py::test_a_whole_tree_that_was_stopped and sqlite",
             "backends/sql/sqlite_cycle.py",
             "WHERE t.attempt = v.column2 AND t.worker_id = ?2 AND t.state = 5",
             "WHERE t.state = 5",
@@ -125,7 +125,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a keeper stopped beyond the lease": [
         Mutant(
-            "test_faults.py::test_workers_whose_lease_is_not_renewed",
+            "test_faults.py::test_workers_whose_lease_is_not_renewed and sqlite",
             "worker/running.py",
             "return clock.boottime() - self._slots.lease_renewed() > self._max_lease_age",
             "return False",
@@ -139,7 +139,7 @@ FAULTS: dict[str, list[Mutant]] = {
             "        if restored:\n            self._on_restored()\n        self._channel.send",
         ),
         Mutant(
-            "test_kill_points.py::test_replies_that_are_lost",
+            "test_kill_points.py::test_replies_that_are_lost and sqlite",
             "worker/chores.py",
             "        if unknown:\n",
             "        if False:\n",
@@ -290,19 +290,19 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a handler that kills its process": [
         Mutant(
-            "test_guilt.py::test_the_guilty_fails_after_its_crashes",
+            "test_guilt.py::test_the_guilty_fails_after_its_crashes and sqlite",
             "supervisor/verdict.py",
             "    return Verdict(suspects={task.task_id: Lost(cause, tail) for task in others})",
             "    return Verdict(charged={task.task_id: Lost(cause, tail) for task in others})",
         ),
         Mutant(
-            "test_guilt.py::test_the_guilty_fails_after_its_crashes",
+            "test_guilt.py::test_the_guilty_fails_after_its_crashes and sqlite",
             "supervisor/verdict.py",
             "    guilty = _proven(death, others, alone=len(running) == 1, crash_text=crash_text)",
             "    guilty = None",
         ),
         Mutant(
-            "test_guilt.py::test_a_guilty_task_kills_its_neighbours_once",
+            "test_guilt.py::test_a_guilty_task_kills_its_neighbours_once and sqlite",
             "supervisor/verdict.py",
             "    if alone and (death.signal != signal.SIGKILL or death.solo):",
             "    if alone and death.signal != signal.SIGKILL:",
@@ -348,7 +348,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "a handler for which there is not enough memory": [
         Mutant(
-            "test_guilt.py::test_a_task_for_which_the_kernel",
+            "test_guilt.py::test_a_task_for_which_the_kernel and sqlite",
             "supervisor/verdict.py",
             "    if alone and (death.signal != signal.SIGKILL or death.solo)",
             "    if alone and death.signal != signal.SIGKILL",
@@ -593,7 +593,7 @@ FAULTS: dict[str, list[Mutant]] = {
     ],
     "one task and many who wait for it": [
         Mutant(
-            "test_faults.py::test_one_task_does_not_wake_everybody",
+            "test_faults.py::test_one_task_does_not_wake_everybody and sqlite",
             "supervisor/hints.py",
             "            found = self._ring_next()\n        if found:",
             "            found = self._ring_next()\n            self.ring_all()\n        if found:",
