@@ -75,6 +75,12 @@ FAULTS: dict[str, list[Mutant]] = {
             "pass",
         ),
         Mutant(
+            "test_stop.py::test_workers_of_a_killed_supervisor",
+            "supervisor/child.py",
+            "            signal.alarm(ORPHAN_DRAIN)",
+            "            pass",
+        ),
+        Mutant(
             "test_soak.py::test_after_a_killed_supervisor_nothing_is_claimed and sqlite",
             "supervisor/keeper.py",
             "        return waited > OUTLIVE + LAST_RESTORE or not (self._burial or self._table.alive())",

@@ -166,20 +166,22 @@ def test_a_stopped_log_reader_does_not_hold_up_the_stop(tree):
 
 
 def test_killing_the_supervisor_ends_everything(tree, tmp_path):
+    """Seen to take until the keeper kills the workers, after 15 seconds, where the kernel does not tell them."""
     tree = is_ready(tree(BUSY))
 
     tree.signal(signal.SIGKILL)
     tree.wait("supervisor_lost")
     (tmp_path / "enough").touch()
 
-    tree.exit(timeout=12)  # the keeper would kill them after 15
+    tree.exit(timeout=12)
     assert tree.session() == set()
 
 
 def test_workers_of_a_killed_supervisor_do_not_drain_for_ever(tree):
+    """Seen to take until the keeper kills them where they do not set themselves a limit of 10 seconds."""
     tree = is_ready(tree(BUSY))
 
     tree.signal(signal.SIGKILL)
 
-    tree.exit(timeout=17)
+    tree.exit(timeout=14)
     assert tree.session() == set()

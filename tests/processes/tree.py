@@ -167,12 +167,12 @@ class Tree:
         return pids
 
     def exit(self, timeout: float = PATIENCE) -> int:
-        """The exit code, once it has ended; its whole log has been read then."""
-        code = self.process.wait(timeout)
+        """The exit code, once all of it has ended, within these seconds; its whole log has been read then."""
         deadline = time.monotonic() + timeout
+        code = self.process.wait(timeout)
         while self.session() and time.monotonic() < deadline:
             time.sleep(0.02)  # the kernel says nothing when the last process of a session ends
-        self._reader.join(timeout)
+        self._reader.join(max(1.0, deadline - time.monotonic()))
         return code
 
     def files_left(self) -> list[str]:
