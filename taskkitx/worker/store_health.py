@@ -7,6 +7,8 @@ from taskkitx.errors import StoreUnavailable
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
+MOST_UNFORESEEN = 8
+"""Failures in a row after which an error that is not the store's absence is there to stay."""
 
 
 class StoreHealth:
@@ -29,7 +31,9 @@ class StoreHealth:
         return self.up or now >= self.retry_at
 
     def failed(self, error: Exception, now: float) -> None:
-        """A try was not answered, or not as anybody foresaw."""
+        """A try was not answered, or not as anybody foresaw: then it raises the error if that does not pass."""
+        if self._failures >= MOST_UNFORESEEN and not isinstance(error, StoreUnavailable):
+            raise error
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures, 10))
         self.retry_at = now + pause * random.uniform(0.8, 1.2)
         self._failures += 1

@@ -257,12 +257,12 @@ class Worker:
         """Give claims to the pools that run them."""
         if not claims:
             return
-        by_pool: dict[str, list[Task]] = {}
+        by_pool: dict[Pool, list[Task]] = {}
         for task in claims:
-            self._in_flight[task.id] = task
-            by_pool.setdefault(self._claiming.pool_of(task), []).append(task)
-        for name, tasks in by_pool.items():
-            self._pools[name].give(tasks)
+            by_pool.setdefault(self._pools[self._claiming.pool_of(task)], []).append(task)
+        self._in_flight.update((task.id, task) for task in claims)
+        for pool, tasks in by_pool.items():
+            pool.give(tasks)
 
     def _plan_next_look(self, got_all: bool) -> None:
         """When to claim again if nobody rings: when a task is due, or soon, but less soon the longer nothing came."""

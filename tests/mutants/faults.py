@@ -698,6 +698,12 @@ FAULTS: dict[str, list[Mutant]] = {
             "        except StoreUnavailable as error:  # what nobody foresaw",
         ),
         Mutant(
+            "unit/test_runner.py::test_what_nobody_foresaw_and_does_not_pass",
+            "worker/store_health.py",
+            "        if self._failures >= MOST_UNFORESEEN and",
+            "        if False and",
+        ),
+        Mutant(
             "unit/test_runner.py::test_an_exception_that_cannot_be_shown",
             "worker/attempt.py",
             "    except BaseException as broken:  # noqa: BLE001  # a __str__",

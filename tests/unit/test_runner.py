@@ -164,6 +164,21 @@ def test_what_nobody_foresaw_in_the_claiming_thread_costs_nothing_that_runs(
     assert fine.state is TaskState.SUCCEEDED
 
 
+def test_what_nobody_foresaw_and_does_not_pass_ends_the_worker(
+    kit: Kit[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    """A worker that only waited would keep its outcomes, and its tasks, for ever."""
+    monkeypatch.setattr("taskkitx.worker.store_health.LONGEST_PAUSE", 0.01)
+
+    def stumble(*_: Any) -> Exchanged:
+        raise TypeError("nobody foresaw this")
+
+    monkeypatch.setattr(kit.backend, "exchange", stumble)
+
+    with pytest.raises(TypeError, match="nobody foresaw this"):
+        kit.run_worker({"g": 1})
+
+
 class Unspeakable(Exception):
     def __str__(self) -> str:
         raise KeyboardInterrupt
